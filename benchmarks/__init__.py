@@ -1,0 +1,1 @@
+"""Every figure that this project states about itself, measured against something run beside it."""

@@ -1,0 +1,1 @@
+"""Self-hosted email tracking: the edge."""

@@ -1,0 +1,66 @@
+"""The ``edge`` command line.
+
+Exit status: 0 done, 1 failed, 2 wrong usage.
+"""
+
+import sys
+from importlib import import_module
+
+import typer
+
+from edge.model.errors import CallerError, EdgeError
+from edge.observe import logs
+
+COMMANDS = (
+    "serve",
+    "domain",
+    "keys",
+    "link",
+    "token",
+    "events",
+    "stats",
+    "spool",
+    "explain",
+    "ranges",
+    "geo",
+    "backup",
+)
+"""Modules of ``edge.cli`` in the order of ``edge --help``; each has a Typer ``app``."""
+
+
+def build() -> typer.Typer:
+    """The whole command line."""
+    root = typer.Typer(
+        name="edge",
+        help="Self-hosted email tracking: opens, clicks and unsubscribes.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+    )
+    for name in COMMANDS:
+        module = import_module(f"edge.cli.{name}")
+        if len(module.app.registered_commands) == 1 and not getattr(module, "GROUP", False):
+            command = module.app.registered_commands[0]
+            root.command(name, help=command.help, epilog=command.epilog)(command.callback)
+        else:
+            root.add_typer(module.app, name=name)
+    return root
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    logs.configure("warning", "command")
+    try:
+        build()()
+    except EdgeError as error:
+        sys.stderr.write(f"edge: {error}\n")
+        sys.exit(2 if isinstance(error, CallerError) else 1)
+    except BrokenPipeError:
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What a child does between its fork and its work: give up what is the supervisor's."""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import sys
+from typing import Final
+
+from setproctitle import setproctitle
+
+from edge.model.errors import OperatorError
+from edge.service_user import ServiceUser, become
+
+_PR_SET_PDEATHSIG: Final = 1
+
+# Loaded now: after the drop of privileges nothing may have to be found on disk.
+_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def title(role: str) -> None:
+    """Name this process in ``ps``."""
+    setproctitle(f"edge: {role}")
+
+
+def reset_signals() -> None:
+    """Signals as a fresh process has them, but for those that the supervisor answers.
+
+    SIGHUP is its reload. SIGINT comes from a terminal to every process at once: a child that obeyed
+    would seem to have died before the supervisor knew that all are to stop.
+    """
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def no_core_dumps() -> None:
+    """Keep keys out of core files."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def many_files() -> None:
+    """As many open files as the machine allows: each connection is one, and each segment."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = 1 << 16 if hard == resource.RLIM_INFINITY else min(hard, 1 << 16)
+    if soft != resource.RLIM_INFINITY and soft < enough:
+        with contextlib.suppress(ValueError, OSError):  # some kernels allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (enough, hard))
+
+
+def drop(user: ServiceUser | None, supervisor: int) -> None:
+    """Become the service user, and be told (SIGTERM) when the supervisor dies.
+
+    The kernel forgets the death signal when credentials change (prctl(2)), hence the order. Raises
+    :class:`~edge.model.errors.OperatorError` if the supervisor died before it was set.
+    """
+    become(user)
+    if _libc is not None and _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        code = ctypes.get_errno()
+        raise OperatorError(f"prctl(PR_SET_PDEATHSIG) failed: {os.strerror(code)}")
+    if os.getppid() != supervisor:
+        raise OperatorError("the supervisor has ended")

@@ -1,0 +1,102 @@
+"""Listening sockets and the TLS context, made once by the supervisor and inherited by children.
+
+A socket that outlives its worker keeps its queue of connections: the next worker takes them. A
+context made before the fork gives every worker the same ticket keys, so sessions resume on any.
+"""
+
+import errno
+import socket
+import ssl
+from pathlib import Path
+from typing import Final
+
+from edge.clock import Clock
+from edge.model.errors import OperatorError
+from edge.settings import Bind
+from edge.store.embedded import pause
+
+BACKLOG: Final = 1024
+PATIENCE: Final = 12.0
+"""Seconds to wait for an address that a killed predecessor's children still hold: they drain
+within 10 s."""
+
+_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+def bind(name: str, address: Bind, clock: Clock, patience: float) -> list[socket.socket]:
+    """Listening sockets for one setting: one for each address that its host stands for.
+
+    ``[::]`` takes IPv4 too. Waits up to ``patience`` seconds for an address in use.
+    Raises :class:`~edge.model.errors.OperatorError` naming the setting.
+    """
+    try:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except socket.gaierror as error:
+        raise OperatorError(f"{name}: {address.host} is not an address here: {error}") from None
+    deadline = clock.monotonic() + patience
+    sockets: list[socket.socket] = []
+    for family, place in dict.fromkeys((entry[0], entry[4]) for entry in found):
+        while True:
+            try:
+                sockets.append(_listen(family, place))
+                break
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE and clock.monotonic() < deadline:
+                    pause(0.1)
+                    continue
+                for one in sockets:
+                    one.close()
+                raise OperatorError(f"{name}: cannot listen on {address}: {_why(error)}") from None
+    return sockets
+
+
+def _listen(family: int, place: tuple[object, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(place[0] != "::"))
+        listener.setblocking(False)
+        listener.bind(place)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program has it; stop that, or choose another port"
+    if error.errno == errno.EACCES:
+        return "ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    return str(error.strerror or error)
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port that the kernel gave."""
+    port: int = listener.getsockname()[1]
+    return port
+
+
+def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """The listener's context: TLS >= 1.2, forward secrecy only, no renegotiation, one ticket.
+
+    Raises :class:`~edge.model.errors.OperatorError` for files that are no certificate and its key.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.num_tickets = 1
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise OperatorError(
+            f"EDGE_TLS_CERT_FILE {certificate} and EDGE_TLS_KEY_FILE {key} are not a PEM chain and "
+            f"its private key: {error}"
+        ) from None
+    return context

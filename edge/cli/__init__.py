@@ -1,0 +1,1 @@
+"""The ``edge`` command: one module per sub-command."""

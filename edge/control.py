@@ -1,0 +1,206 @@
+"""The control port, and the jobs that only one process of an installation does at a time.
+
+``/healthz``: this process is alive. ``/readyz``: can mail be served, and is everything behind it
+well? It stays 200 with ``degraded`` while Postgres is down, because the edge serves without it; 503
+only when nothing could be served. ``/metrics``: Prometheus. ``/sample``: the sample message of the
+first run. Everything else is a JSON 404.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from edge.clock import Clock
+from edge.observe import metrics
+from edge.roster.snapshot import FILE_NAME
+from edge.store import keys, leases, partitions, retention, rollups
+from edge.store.pool import UNAVAILABLE, Connection, Pool
+
+log = structlog.get_logger()
+
+SAMPLE_FILE: Final = "sample.html"
+
+KEEP_ALIVE: Final = 15.0
+"""Seconds; aiohttp's own default is over an hour (3,630)."""
+
+LAG_LIMIT: Final = 60.0
+"""Seconds that the oldest record may wait for Postgres before the edge calls itself degraded."""
+
+_CHECK_SECONDS = 2.0
+
+
+@dataclass
+class View:
+    """What the control port tells about; ``pool`` is there once Postgres was reached."""
+
+    data_dir: Path
+    role: str
+    pool: Pool | None = None
+
+
+_VIEW: Final = web.AppKey("view", View)
+
+
+async def healthz(_: web.Request) -> web.Response:
+    """Alive: the process answers."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Ready: 200 ``ok`` or ``degraded`` with the failed checks, 503 ``unavailable``."""
+    view = request.app[_VIEW]
+    postgres = await _postgres(view)
+    serving = await asyncio.to_thread(_roster_exists, view) if view.role != "control" else None
+    checks: dict[str, dict[str, Any]] = {"postgres": postgres, "spool": _spool()}
+    if serving is not None:
+        checks["roster"] = serving
+    dead = not (postgres["ok"] if serving is None else serving["ok"])
+    well = all(check["ok"] for check in checks.values())
+    status = "unavailable" if dead else "ok" if well else "degraded"
+    return web.json_response({"status": status, "checks": checks}, status=503 if dead else 200)
+
+
+async def _postgres(view: View) -> dict[str, Any]:
+    problem = "not reached since the start"
+    if view.pool is not None:
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await view.pool.fetchval("SELECT 1")
+            problem = ""
+        except UNAVAILABLE as error:
+            problem = str(error) or type(error).__name__
+    metrics.POSTGRES_UP.set(0 if problem else 1)
+    return {"ok": not problem} | ({"error": problem[:200]} if problem else {})
+
+
+def _spool() -> dict[str, Any]:
+    oldest = metrics.sample("edge_spool_oldest_seconds")
+    size = metrics.sample("edge_spool_bytes")
+    if size is None:
+        return {"ok": False, "error": "ingest does not report"}
+    waited = oldest or 0.0
+    return {"ok": waited <= LAG_LIMIT, "oldest_seconds": round(waited, 3), "bytes": int(size)}
+
+
+def _roster_exists(view: View) -> dict[str, Any]:
+    if (view.data_dir / FILE_NAME).exists():
+        return {"ok": True}
+    return {"ok": False, "error": "no roster yet: Postgres was never reached"}
+
+
+async def exposition(request: web.Request) -> web.Response:
+    """Prometheus' text format, all processes of this machine together."""
+    await _postgres(request.app[_VIEW])
+    return web.Response(
+        body=metrics.render(),
+        headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+async def sample(request: web.Request) -> web.Response:
+    """The sample message of the first run."""
+    path: Path = request.app[_VIEW].data_dir / SAMPLE_FILE
+    try:
+        body = await asyncio.to_thread(path.read_bytes)
+    except FileNotFoundError:
+        raise web.HTTPNotFound from None
+    return web.Response(
+        body=body,
+        headers={"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store"},
+    )
+
+
+@web.middleware
+async def errors_as_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Every error is JSON with a ``message``."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return web.json_response({"message": error.reason}, status=error.status, headers=headers)
+
+
+ROUTES: Final = (
+    ("/healthz", healthz),
+    ("/readyz", readyz),
+    ("/metrics", exposition),
+    ("/sample", sample),
+)
+
+
+def application(view: View) -> web.Application:
+    """The control port's application."""
+    app = web.Application(middlewares=[errors_as_json])
+    app[_VIEW] = view
+    for path, handler in ROUTES:
+        app.router.add_get(path, handler)
+    return app
+
+
+@asynccontextmanager
+async def serving(view: View, sockets: list[socket.socket]) -> AsyncIterator[None]:
+    """Serve the control port on these inherited sockets; nothing to do without any."""
+    runner = web.AppRunner(
+        application(view), access_log=None, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=3.0
+    )
+    await runner.setup()
+    try:
+        for listener in sockets:
+            await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class Jobs:
+    """Upkeep of the database; each job is done by one process of the installation at a time.
+
+    ``holder`` names this process in the leases.
+    """
+
+    pool: Pool
+    holder: str
+    clock: Clock
+    facts_days: int
+
+    def schedule(self) -> list[tuple[str, float, Callable[[], Awaitable[Any]]]]:
+        """Name, period in seconds, and work of every job."""
+        table: tuple[tuple[str, float, Callable[[Connection], Awaitable[Any]]], ...] = (
+            ("promotion", 5.0, keys.promote_due),
+            ("partitions", 600.0, self._partitions),
+            ("rollups", 300.0, self._rollups),
+            ("retention", 3600.0, self._retention),
+        )
+        return [
+            (name, every, partial(self._leased, name, every, work)) for name, every, work in table
+        ]
+
+    async def _leased(
+        self, name: str, every: float, work: Callable[[Connection], Awaitable[Any]]
+    ) -> None:
+        """Do the work if the lease is ours or free; it outlives the work by three periods."""
+        async with self.pool.acquire() as conn:
+            lease = max(60.0, 3 * every)
+            if await leases.take(conn, name, self.holder, lease) is not None:
+                await work(conn)
+
+    async def _partitions(self, conn: Connection) -> None:
+        await partitions.ensure(conn, now_us=self.clock.now_us())
+
+    async def _rollups(self, conn: Connection) -> None:
+        await rollups.run(conn, now_us=self.clock.now_us())
+
+    async def _retention(self, conn: Connection) -> None:
+        removed = await retention.run(conn, now_us=self.clock.now_us(), facts_days=self.facts_days)
+        log.info("retention", partitions=removed.partitions, rows=sum(removed.rows.values()))

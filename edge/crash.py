@@ -1,0 +1,55 @@
+"""Named crash points: the process kills itself exactly where a test wants it to die.
+
+``EDGE_CRASH_AT=<name>`` (or ``<name>:<n>`` for the n-th passage) arms one point in every child of
+a supervisor. Unarmed, a point costs one dictionary look-up, and none stands in the hot path's
+per-request code unless armed.
+"""
+
+import os
+import signal
+from typing import Final
+
+POINTS: Final = (
+    "seg-created",
+    "header-written",
+    "mid-frame",
+    "frame-written-before-reply",
+    "reply-sent",
+    "rotate-before-seal",
+    "sealed-not-shipped",
+    "copy-done-before-cas",
+    "cas-done-before-commit",
+    "committed-before-unlink",
+    "unlinked-before-row-gc",
+)
+
+_armed: dict[str, int] = {}
+
+
+def check(spec: str) -> tuple[str, int]:
+    """Name and passage of a specification; ValueError for a point that does not exist."""
+    name, _, count = spec.partition(":")
+    if spec and name not in POINTS:
+        raise ValueError(f"{name!r} is not a crash point; there are: {', '.join(POINTS)}")
+    return name, int(count or 1)
+
+
+def arm(spec: str) -> None:
+    """Arm one point, or none for an empty specification; ValueError as :func:`check`."""
+    _armed.clear()
+    if spec:
+        name, count = check(spec)
+        _armed[name] = count
+
+
+def armed(name: str) -> bool:
+    """Whether this point is armed."""
+    return name in _armed
+
+
+def point(name: str) -> None:
+    """Die here, at once and uncleanly, if this point is armed and its turn has come."""
+    if name in _armed:
+        _armed[name] -= 1
+        if _armed[name] <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)

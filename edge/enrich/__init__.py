@@ -1,0 +1,1 @@
+"""From a capture to its labels: client info, network, geolocation, bot verdict."""

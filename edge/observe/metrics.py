@@ -1,0 +1,186 @@
+"""Every metric, in one table.
+
+The objects are made at the first use of a name (``metrics.REQUESTS.labels(...)``), not at import:
+the supervisor first has to say, with :func:`share`, in which directory all processes of this
+machine put their numbers together. So use ``metrics.NAME`` inside functions, never
+``from edge.observe.metrics import NAME``. A command that shares nothing counts for itself.
+
+The hot path does not call in here: it counts in plain integers, which are added once a second.
+"""
+
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+import msgspec
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    generate_latest,
+    multiprocess,
+    values,
+)
+from prometheus_client.metrics import MetricWrapperBase
+
+REQUESTS: Counter
+RECORDS_WRITTEN: Counter
+RECORDS_DROPPED: Counter
+REPEATS_COLLAPSED: Counter
+CONNECTIONS_OPEN: Gauge
+CONNECTIONS_REFUSED: Counter
+SPOOL_BYTES: Gauge
+SPOOL_OLDEST: Gauge
+DRAIN_BATCHES: Counter
+DRAIN_EVENTS: Counter
+DRAIN_FENCED: Counter
+DRAIN_LAG: Gauge
+QUARANTINED: Counter
+EVENTS: Counter
+UNSUBSCRIBES_IGNORED: Counter
+POSTGRES_UP: Gauge
+ROSTER_VERSION: Gauge
+CHILD_RESTARTS: Counter
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """One metric; counters are exposed with ``_total`` behind their name."""
+
+    kind: type[Counter] | type[Gauge]
+    name: str
+    text: str
+    labels: tuple[str, ...] = ()
+    mode: Literal["livemostrecent", "livesum", "livemax"] = "livemostrecent"
+
+
+SPECS: Final = {
+    "REQUESTS": Spec(
+        Counter, "edge_requests", "Requests to tracking hostnames.", ("act", "answer")
+    ),
+    "RECORDS_WRITTEN": Spec(Counter, "edge_records_written", "Records written to the spool."),
+    "RECORDS_DROPPED": Spec(
+        Counter,
+        "edge_records_dropped",
+        "Requests that were answered and could not be recorded.",
+        ("reason",),
+    ),
+    "REPEATS_COLLAPSED": Spec(
+        Counter, "edge_repeats_collapsed", "Requests above the repeat limit, counted together."
+    ),
+    "CONNECTIONS_OPEN": Spec(
+        Gauge, "edge_connections_open", "Open connections of the tracking workers.", (), "livesum"
+    ),
+    "CONNECTIONS_REFUSED": Spec(
+        Counter, "edge_connections_refused", "Connections closed at once.", ("reason",)
+    ),
+    "SPOOL_BYTES": Spec(Gauge, "edge_spool_bytes", "Bytes in the spool's segments."),
+    "SPOOL_OLDEST": Spec(
+        Gauge, "edge_spool_oldest_seconds", "Age of the oldest record not yet in Postgres, seconds."
+    ),
+    "DRAIN_BATCHES": Spec(Counter, "edge_drain_batches", "Batches committed to Postgres."),
+    "DRAIN_EVENTS": Spec(Counter, "edge_drain_events", "Events committed to Postgres."),
+    "DRAIN_FENCED": Spec(
+        Counter, "edge_drain_fenced", "Batches rolled back because another drain was there first."
+    ),
+    "DRAIN_LAG": Spec(
+        Gauge, "edge_drain_lag_seconds", "Seconds from the newest committed record to its commit."
+    ),
+    "QUARANTINED": Spec(
+        Counter,
+        "edge_quarantined",
+        "Frames and rows set aside in the spool's quarantine.",
+        ("reason",),
+    ),
+    "EVENTS": Spec(Counter, "edge_events", "Events stored, by bot label.", ("event", "bot")),
+    "UNSUBSCRIBES_IGNORED": Spec(
+        Counter,
+        "edge_unsubscribe_requests_ignored",
+        "Unsubscribe requests by GET that were recorded and did not act.",
+        ("reason",),
+    ),
+    "POSTGRES_UP": Spec(Gauge, "edge_postgres_up", "1 if Postgres answered just now."),
+    "ROSTER_VERSION": Spec(
+        Gauge, "edge_roster_version", "Version of the newest roster in use.", (), "livemax"
+    ),
+    "CHILD_RESTARTS": Spec(
+        Counter, "edge_child_restarts", "Children restarted by the supervisor.", ("child",)
+    ),
+}
+
+_READ_ATTEMPTS = 20
+
+T = TypeVar("T")
+
+_registry = CollectorRegistry()
+_made: dict[str, MetricWrapperBase] = {}
+_directory: list[Path] = []
+
+
+def share(directory: Path) -> None:
+    """Keep all numbers from here on in this directory, one file for each process and type.
+
+    Call it before the first use of any metric and before forking; the environment must name the
+    directory too (:func:`edge.settings.share_metrics`).
+    """
+    values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]  # not typed there
+    _directory[:] = [directory]
+    for name in SPECS:
+        _make(name)
+
+
+def _make(name: str) -> MetricWrapperBase:
+    if name not in _made:
+        spec = SPECS[name]
+        if spec.kind is Gauge:
+            _made[name] = Gauge(
+                spec.name, spec.text, spec.labels, registry=_registry, multiprocess_mode=spec.mode
+            )
+        else:
+            _made[name] = Counter(spec.name, spec.text, spec.labels, registry=_registry)
+    return _made[name]
+
+
+def __getattr__(name: str) -> MetricWrapperBase:
+    if name not in SPECS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _make(name)
+
+
+def _collected() -> CollectorRegistry:
+    if not _directory:
+        return _registry
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, str(_directory[0]))  # type: ignore[no-untyped-call]  # not typed there
+    return registry
+
+
+def _read(question: Callable[[CollectorRegistry], T]) -> T:
+    """Ask all processes' files; again, for a moment, when one is just being made.
+
+    prometheus-client creates a file empty and fills it in later steps, and reads it without a lock:
+    a reader in between finds no length, or entries beyond it.
+    """
+    for _ in range(_READ_ATTEMPTS):
+        try:
+            return question(_collected())
+        except (struct.error, RuntimeError, ValueError):
+            time.sleep(0.002)
+    return question(_collected())
+
+
+def render() -> bytes:
+    """All processes' numbers in Prometheus' text format."""
+    return _read(generate_latest)
+
+
+def sample(name: str) -> float | None:
+    """The current value of an exposed series without labels; None if no process has set it."""
+    return _read(lambda registry: registry.get_sample_value(name))
+
+
+def forget(pid: int) -> None:
+    """Take a dead process out of the gauges that only count the living."""
+    if _directory:
+        multiprocess.mark_process_dead(pid, str(_directory[0]))  # type: ignore[no-untyped-call]  # not typed there

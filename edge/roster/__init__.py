@@ -1,0 +1,1 @@
+"""The roster: hostnames, keys and switches as a snapshot that outlives Postgres."""

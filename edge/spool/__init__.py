@@ -1,0 +1,1 @@
+"""The durable queue between an answer and Postgres: framing, writer, reader."""

@@ -1,0 +1,76 @@
+"""Which events are asked for, as conditions of SQL with numbered parameters."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from edge.model.errors import CallerError
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that meet all conditions; None leaves a condition out.
+
+    ``begin`` <= time < ``end``, in µs since the epoch. ``events`` are kinds, any of which matches.
+    ``bot`` is a label, or ``""`` for people. A recipient matches as
+    given and in lower case.
+    """
+
+    domain: int | None = None
+    events: tuple[str, ...] = ()
+    recipient: str | None = None
+    message_id: str | None = None
+    tag: str | None = None
+    bot: str | None = None
+    begin: int | None = None
+    end: int | None = None
+
+
+class Conditions:
+    """Conditions joined by AND, and the values of their parameters."""
+
+    def __init__(self, wanted: Filter) -> None:
+        self.values: list[Any] = []
+        self._parts: list[str] = []
+        plain = (
+            ("e.domain = {}", wanted.domain),
+            ("e.event = ANY ({})", list(wanted.events) or None),
+            ("e.message_id = {}", wanted.message_id and bare_message_id(wanted.message_id)),
+            ("{} = ANY (e.tags)", wanted.tag and wanted.tag.lower()),
+            ("e.bot = {}", wanted.bot),
+            ("e.at >= {}", wanted.begin),
+            ("e.at < {}", wanted.end),
+        )
+        if wanted.recipient is not None:
+            # The spelling as given and its lower case use the index; others are as rare as wrong.
+            spellings = sorted({wanted.recipient, wanted.recipient.lower()})
+            self.add("e.recipient = ANY ({})", spellings)
+        for condition, value in plain:
+            if value is not None:
+                self.add(condition, value)
+
+    def add(self, condition: str, *values: Any) -> None:
+        """One more condition; each ``{}`` in it is a parameter."""
+        first = len(self.values) + 1
+        self._parts.append(condition.format(*(f"${first + i}" for i in range(len(values)))))
+        self.values += values
+
+    def __str__(self) -> str:
+        return " AND ".join(self._parts) or "true"
+
+
+def bare_message_id(message_id: str) -> str:
+    """A message id without its angle brackets."""
+    return message_id.strip().removeprefix("<").removesuffix(">")
+
+
+_EVENT = re.compile(r"[a-z_]{1,40}")
+
+
+def event_kinds(text: str) -> tuple[str, ...]:
+    """Kinds from ``opened``, ``opened,clicked`` or Mailgun's ``opened OR clicked``."""
+    kinds = tuple(part for part in re.split(r"\s+OR\s+|[,\s]+", text.strip()) if part)
+    for kind in kinds:
+        if not _EVENT.fullmatch(kind):
+            raise CallerError(f"{kind!r} is not a kind of event (opened, clicked, unsubscribed)")
+    return kinds

@@ -1,0 +1,24 @@
+-- name: add
+INSERT INTO message_facts AS f (domain, message_id, at, tags, user_variables, headers, mailing_list)
+SELECT r.domain, r.message_id, to_timestamp(r.at / 1e6), r.tags, r.user_variables, r.headers, r.mailing_list
+FROM jsonb_to_recordset($1::jsonb) AS r (
+    domain integer, message_id text, at bigint, tags text[], user_variables jsonb, headers jsonb,
+    mailing_list text
+)
+ORDER BY r.domain, r.message_id
+ON CONFLICT (domain, message_id) DO UPDATE
+SET at = excluded.at, tags = excluded.tags, user_variables = excluded.user_variables,
+    headers = excluded.headers, mailing_list = excluded.mailing_list
+WHERE f.at <= excluded.at
+  AND (f.tags, f.user_variables, f.headers, f.mailing_list) IS DISTINCT FROM
+      (excluded.tags, excluded.user_variables, excluded.headers, excluded.mailing_list);
+
+-- name: find
+SELECT u.domain, u.message_id, array_send(f.tags) AS tags
+FROM unnest($1::integer[], $2::text[]) AS u (domain, message_id)
+JOIN message_facts f ON f.domain = u.domain AND f.message_id = u.message_id;
+
+-- name: expire
+DELETE FROM message_facts WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM message_facts WHERE created_at < $1 LIMIT $2
+));

@@ -1,0 +1,17 @@
+-- name: version
+SELECT version FROM roster;
+
+-- name: domains
+SELECT number, name, web_prefix, web_scheme, open, click, unsubscribe, pixel_at_top,
+       unsubscribe_on_get, retention_days, removed_at IS NOT NULL AS removed
+FROM domains ORDER BY number;
+
+-- name: hosts
+SELECT host, domain FROM hosts;
+
+-- name: keys
+SELECT id, state, sealed FROM keys WHERE state <> 'revoked' ORDER BY id;
+
+-- name: acknowledge
+INSERT INTO edges AS e (id, name, roster_version) VALUES ($1, $2, $3)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, roster_version = excluded.roster_version, seen_at = now();

@@ -1,0 +1,14 @@
+-- name: select
+SELECT e.id, e.event, e.at, e.domain, e.recipient, e.message_id, e.method, e.repeat, e.url,
+       e.position, e.ip, e.user_agent, e.client_type, e.client_os, e.device_type, e.client_name,
+       e.country, e.region, e.city, e.network, e.bot, e.evidence, e.rules, e.tags, e.has_facts,
+       e.is_unique, e.own_time, e.received_at, e.xid::text::bigint AS xid, f.user_variables,
+       f.mailing_list
+FROM events e
+LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id
+
+-- name: count
+SELECT count(*) FROM events e
+
+-- name: horizon
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;

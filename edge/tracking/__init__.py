@@ -1,0 +1,1 @@
+"""The hot path: answers tracking hostnames and writes down what it saw, nothing else."""

@@ -1,0 +1,110 @@
+"""A tracking server with everything that can be set, and what reads its spool."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from edge.clock import Clock, SystemClock
+from edge.lifecycle import Tasks
+from edge.model.capture import Capture, Hit, Repeat, capture_of
+from edge.model.domain import Domain
+from edge.model.roster import Snapshot
+from edge.roster.snapshot import FILE_NAME, save
+from edge.spool.writer import SpoolWriter
+from edge.tracking.server import TrackingServer
+from tests.threats.serving import OTHER, OURS, VAULT, World, keys
+
+
+def snapshot(version: int = 1, **switches: bool) -> Snapshot:
+    """Two domains with a tracking host each."""
+    domains = [
+        Domain(number=1, name="example.com", **switches),  # type: ignore[arg-type]  # all are flags
+        Domain(number=2, name="example.net"),
+    ]
+    hosts = {OURS.decode(): 1, OTHER.decode(): 2}
+    return Snapshot(version=version, domains=domains, hosts=hosts, keys=keys())
+
+
+@asynccontextmanager
+async def tracking(
+    directory: Path,
+    *,
+    hot: bool = True,
+    fsync: bool = False,
+    repeat_limit: int = 600,
+    max_bytes: int = 2**30,
+    max_connections: int = 100,
+    trusted: Callable[[str], bool] | None = None,
+    context: ssl.SSLContext | None = None,
+    clock: Clock | None = None,
+    idle: float = 15.0,
+    **switches: bool,
+) -> AsyncIterator[World]:
+    """A server on a port that the kernel chose; drained at the end."""
+    clock = clock or SystemClock()
+    path = directory / FILE_NAME
+    if not path.exists():
+        save(path, snapshot(**switches))
+    spool = SpoolWriter(directory / "spool", edge="test", clock=clock, max_bytes=max_bytes)
+    server = TrackingServer(
+        roster_path=path,
+        vault=VAULT,
+        spool=spool,
+        clock=clock,
+        fsync=fsync,
+        repeat_limit=repeat_limit,
+        max_connections=max_connections,
+        trusted=trusted,
+        hot=hot,
+        idle=idle,
+    )
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(100)
+    tasks = Tasks(grace=2.0)
+    plain, secure = ([listener], []) if context is None else ([], [listener])
+    await server.start(plain, secure, context, tasks)
+    try:
+        yield World(listener.getsockname()[1], server, directory)
+    finally:
+        tasks.stop()
+        await server.drain(grace=1.0)
+        await tasks.close()
+        listener.close()
+
+
+def captures(world: World, trusted: Callable[[str], bool] | None = None) -> list[Capture]:
+    """Every hit in the spool, read as ingest reads it."""
+    trust = trusted or (lambda _: False)
+    return [capture_of(record, trust) for record in world.records() if isinstance(record, Hit)]
+
+
+def requests_recorded(world: World) -> int:
+    """Hits, and what repeats stand for."""
+    return sum(
+        record.count if isinstance(record, Repeat) else 1
+        for record in world.records()
+        if isinstance(record, Hit | Repeat)
+    )
+
+
+async def pipeline(world: World, request: bytes, times: int, answer: bytes) -> None:
+    """Send a request many times on one connection, and wait for as many answers of that start."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    missing = times
+    part = 200
+    async with asyncio.timeout(30):
+        while missing:
+            now = min(part, missing)
+            writer.write(request * now)
+            received = b""
+            while received.count(answer) < now:
+                chunk = await reader.read(1 << 16)
+                assert chunk, "the server closed before it had answered"
+                received += chunk
+            missing -= now
+    writer.close()
+    await writer.wait_closed()
