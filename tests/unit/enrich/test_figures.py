@@ -1,15 +1,11 @@
 """The figures that bot labels are accepted by; each run prints its misses and false positives."""
 
-import time
 from collections.abc import Sequence
 
 import crawleruseragents
 import pytest
 
 from edge.enrich.crawlers import IMAGE_PROXIES, PEOPLE
-from edge.enrich.geo import Geo
-from edge.enrich.pipeline import Enricher
-from edge.enrich.ranges import Ranges
 from edge.model.capture import Act
 from tests.unit.enrich.machines import CRAWLERS, LIBRARIES, MACHINES, PREVIEWERS, SCANNERS
 from tests.unit.enrich.people import BROWSERS, MAIL_CLIENTS, RARE_DEVICES, chrome, ios
@@ -80,23 +76,6 @@ def test_image_proxies_are_never_called_bots() -> None:
         assert verdict(capture(Act.OPEN, GOOGLE_PROXY, ip)) == ("", ("proxy-google",))
     assert verdict(capture(Act.OPEN, YAHOO_PROXY, HOME)) == ("", ("proxy-yahoo",))
     assert verdict(capture(Act.OPEN, rambler, HOME)) == ("", ("proxy-rambler",))
-
-
-def test_cold_classification_is_fast_enough() -> None:
-    """5,000 distinct user agents, nothing cached: 20,000 a second is asked of one quiet core; on a
-    busy machine half of that still tells a pattern gone wild from a slow minute."""
-    fresh = Enricher(ranges=Ranges(None), geo=Geo(None))
-    fresh.label(capture(), ())
-    agents = [*BROWSERS, *MAIL_CLIENTS, *RARE_DEVICES, *MACHINES]
-    captures = [
-        capture(Act.CLICK, f"{agents[number % len(agents)]} x/{number}") for number in range(5000)
-    ]
-    start = time.process_time()
-    for each in captures:
-        fresh.label(each, ())
-    rate = 5000 / (time.process_time() - start)
-    print(f"{rate:,.0f} cold classifications a second")
-    assert rate > 10_000
 
 
 def test_apps_that_open_links_are_people() -> None:
