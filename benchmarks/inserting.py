@@ -20,7 +20,6 @@ from aiohttp import web
 from edge.adapters.data_directory import read_vault
 from edge.enrich.pipeline import Enricher, open_enricher
 from edge.ingest.events import event_of
-from edge.ingest.lookahead import seen_of
 from edge.model.capture import Act, Hit, capture_of
 from edge.model.event import Event
 from edge.model.tokens import ClickTarget
@@ -124,7 +123,7 @@ class Handler:
         head = b"\r\n".join(lines) + b"\r\n\r\n"
         hit = Hit(identity, at, act, request.remote or "", False, plaintext, head)
         capture = capture_of(hit, lambda _: False)
-        labelled = self._enricher.label(capture, [seen_of(capture)])
+        labelled = self._enricher.label(capture, [capture])
         event = event_of(capture, labelled, self._names[capture.target.domain])
         assert event is not None, "opens and clicks are events"
         assert self._pool is not None, "opened at the start"

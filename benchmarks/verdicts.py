@@ -17,7 +17,6 @@ from benchmarks.data_files import write_geo, write_ranges
 from benchmarks.figure import Figure, Limit, Scale, Section
 from benchmarks.traffic import addresses, click_target, messages, open_target, user_agents
 from edge.enrich.pipeline import Enricher, open_enricher
-from edge.ingest.lookahead import seen_of
 from edge.model.capture import Act, Capture
 
 NAME = "verdicts"
@@ -64,7 +63,7 @@ def _captures(count: int) -> list[Capture]:
 
 
 def _rate(enricher: Enricher, captures: list[Capture]) -> float:
-    around = [[seen_of(capture)] for capture in captures]
+    around = [[capture] for capture in captures]
     start = time.process_time()
     for capture, seen in zip(captures, around, strict=True):
         enricher.label(capture, seen)

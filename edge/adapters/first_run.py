@@ -59,9 +59,9 @@ async def greet(pool: Pool, settings: Settings, vault: Vault, clock: Clock, task
                 tags=["sample"],
                 headers={"subject": "This message is tracked by your own edge", "to": RECIPIENT},
             )
+            prepared = events.prepare(events.Batch(facts=[facts]), now_us=clock.now_us())
             async with conn.transaction():
-                batch = events.Batch(events=[], unsubscribes=[], facts=[facts])
-                await events.add(conn, batch, now_us=clock.now_us())
+                await events.add(conn, prepared)
             found = await roster.read(conn)
             urls = _urls(settings, domain, found.keyring(vault), message_id)
             version = found.version

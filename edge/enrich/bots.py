@@ -18,9 +18,7 @@ import msgspec
 from edge.enrich import burst
 from edge.enrich.agents import GMAIL_FIXED_CHROME, Agent, Agents
 from edge.enrich.ranges import Network
-from edge.enrich.seen import Seen
 from edge.model.capture import Capture
-from edge.model.tokens import ClickTarget
 
 RULES: Final = "2026.11"
 """Version of the rules, stored with every verdict; changes whenever a label could."""
@@ -55,7 +53,7 @@ class Case(msgspec.Struct, gc=False):
     agent: Agent
     network: Network
     private: bool
-    around: Sequence[Seen]
+    around: Sequence[Capture]
     agents: Agents
     delay: float | None
     proxy_is_bot: bool
@@ -257,7 +255,7 @@ def is_doubled(case: Case) -> str:
     if case.is_open or len(case.around) < 2:
         return ""
     capture = case.capture
-    link = _link(case)
+    link = capture.link
     system = case.agent.info.client_os
     for seen in case.around[: burst.MOST]:
         if seen.link != link or seen.ip == capture.ip or seen.method == "POST":
@@ -265,11 +263,6 @@ def is_doubled(case: Case) -> str:
         if case.agents.read(seen.user_agent).info.client_os != system:
             return "dup-os"
     return ""
-
-
-def _link(case: Case) -> int:
-    target = case.capture.target
-    return target.position if isinstance(target, ClickTarget) else -1
 
 
 WEAK: Final = (is_early, is_hosted, lacks_headers, is_doubled)

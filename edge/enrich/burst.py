@@ -7,7 +7,7 @@ request, so the first request of a sweep gets the same label as the last.
 from collections.abc import Sequence
 from typing import Final
 
-from edge.enrich.seen import Seen
+from edge.model.capture import Capture
 
 SPANS: Final = ((1_000_000, 2), (5_000_000, 3))
 """Microseconds, and how many different links within them make a sweep."""
@@ -26,7 +26,7 @@ def _links_within(clicks: list[tuple[int, int]], at: int, span: int) -> int:
     return most
 
 
-def sweep(around: Sequence[Seen], at: int, source: tuple[str, str] | None = None) -> str:
+def sweep(around: Sequence[Capture], at: int, source: tuple[str, str] | None = None) -> str:
     """The evidence code of the sweep that a request at ``at`` (µs) is part of, or empty.
 
     ``source``: only requests of this address and user agent; for an open, which is part of a
@@ -34,9 +34,9 @@ def sweep(around: Sequence[Seen], at: int, source: tuple[str, str] | None = None
     or HEAD, and a mailbox provider's one-click unsubscribe may coincide with anything.
     """
     clicks = [
-        (seen.at, seen.link)
+        (seen.at, link)
         for seen in around
-        if seen.link is not None
+        if (link := seen.link) is not None
         and seen.method != "POST"
         and (source is None or (seen.ip, seen.user_agent) == source)
     ]

@@ -18,11 +18,13 @@ from edge.enrich.agents import Agent, Agents
 from edge.enrich.geo import Geo
 from edge.enrich.mmdb import plain_ip
 from edge.enrich.ranges import NOWHERE, STALE_AFTER, Network, Ranges, private_table
-from edge.enrich.seen import Seen as Seen
 from edge.model.capture import Act, Capture
 from edge.model.event import ClientInfo, Geolocation, Verdict
 
 log = structlog.get_logger()
+
+JUDGED: Final = 50_000
+"""Verdicts remembered of requests without neighbours; then all are forgotten (15 MB at most)."""
 
 PLACES: Final = 50_000
 """Addresses remembered; then all are forgotten and looked up anew (20 MB at most)."""
@@ -49,7 +51,7 @@ class Draft(msgspec.Struct, gc=False):
     """One capture on its way through the steps."""
 
     capture: Capture
-    around: Sequence[Seen]
+    around: Sequence[Capture]
     delivered_at: int | None
     agent: Agent
     place: Place
@@ -63,7 +65,27 @@ Step = Callable[["Enricher", Draft], None]
 
 
 def judge(enricher: "Enricher", draft: Draft) -> None:
-    """The bot label and its evidence."""
+    """The bot label and its evidence; remembered where nothing but the request itself speaks."""
+    capture = draft.capture
+    if len(draft.around) > 1 or draft.delivered_at is not None:
+        draft.bot, draft.evidence = _judged(enricher, draft)
+        return
+    headers, place = capture.headers, draft.place
+    key = (
+        *(id(headers), capture.act, capture.method, capture.tls),
+        *(place.network.label, place.private),
+    )
+    known = enricher.judged.get(key)
+    # Of equal header blocks there is one dictionary (see edge.model.capture.read_block). It is
+    # kept with its verdict, so while that is known nothing else can have its id.
+    if known is None or known[0] is not headers:
+        if len(enricher.judged) >= JUDGED:
+            enricher.judged.clear()
+        known = enricher.judged[key] = (headers, _judged(enricher, draft))
+    draft.bot, draft.evidence = known[1]
+
+
+def _judged(enricher: "Enricher", draft: Draft) -> tuple[str, tuple[str, ...]]:
     capture = draft.capture
     act = capture.act
     delivered_at = draft.delivered_at
@@ -80,8 +102,8 @@ def judge(enricher: "Enricher", draft: Draft) -> None:
         posted=capture.method == "POST" and act in (Act.UNSUBSCRIBE, Act.RESUBSCRIBE),
         evidence=[],
     )
-    draft.bot = bots.judge(case)
-    draft.evidence = tuple(case.evidence)
+    bot = bots.judge(case)
+    return bot, tuple(case.evidence)
 
 
 def describe_client(_: "Enricher", draft: Draft) -> None:
@@ -120,11 +142,14 @@ class Enricher:
         self._geo = geo
         self._clock = clock or SystemClock()
         self._places: dict[str, Place] = {}
+        self.judged: dict[tuple[object, ...], tuple[dict[str, str], tuple[str, tuple[str, ...]]]]
+        self.judged = {}
+        """Verdicts of requests without neighbours; :func:`judge` keeps it."""
         self._rules = f"{bots.RULES}+{ranges.version}"
         self._told: tuple[str, ...] = ()
 
     def label(
-        self, capture: Capture, around: Sequence[Seen], delivered_at: int | None = None
+        self, capture: Capture, around: Sequence[Capture], delivered_at: int | None = None
     ) -> Labelled:
         """All labels of one capture.
 

@@ -38,7 +38,8 @@ from edge.store.pool import REFUSED, UNAVAILABLE, Connection, Pool
 log = structlog.get_logger()
 
 BATCH: Final = 10_000
-SLICE: Final = 250
+SLICE: Final = 100
+"""Records labelled before the event loop gets its turn, so that Postgres never waits for long."""
 IDLE_SECONDS: Final = 0.2
 ACQUIRE_SECONDS: Final = 20.0
 SHIP_SECONDS: Final = 120.0
@@ -146,8 +147,7 @@ class Drain:
         """One round; whether there was anything to ship."""
         lookahead = self._lookahead
         await self._open_segments()
-        lookahead.read()
-        self._count_damage()
+        lookahead.begin_round()
         rows: list[Row] = []
         while len(rows) < BATCH:
             items = lookahead.take(SLICE)
@@ -158,10 +158,12 @@ class Drain:
         if any(row.unusable == UNKNOWN_DOMAIN for row in rows):
             await self._names.refresh()
             rows = [self._label(row.item) if row.unusable else row for row in rows]
+        self._count_damage()
+        prepared = self._prepared(rows)
         await self._finish()
         self._delete_finished()
         if rows:
-            self._shipping = self._tasks.owned("ship", self._ship(rows))
+            self._shipping = self._tasks.owned("ship", self._ship(rows, prepared))
             await asyncio.sleep(0)
         lookahead.forget_old()
         oldest = lookahead.oldest
@@ -189,7 +191,17 @@ class Drain:
             metrics.UNSUBSCRIBES_IGNORED.labels("bot").inc()
         return Row(item, event, change_of(capture, event, name))
 
-    async def _ship(self, rows: list[Row]) -> None:
+    def _prepared(self, rows: list[Row]) -> store_events.Prepared | None:
+        """All of storing that needs no database; None when a row cannot be encoded."""
+        try:
+            return self._prepare([row for row in rows if not row.unusable])
+        except REFUSED:
+            return None
+
+    def _prepare(self, rows: list[Row]) -> store_events.Prepared:
+        return store_events.prepare(_batch(rows), now_us=self._clock.now_us())
+
+    async def _ship(self, rows: list[Row], prepared: store_events.Prepared | None) -> None:
         """Store one batch; returns when it is committed."""
         moves = _moves(rows)
         for row in rows:
@@ -197,7 +209,7 @@ class Drain:
                 self._quarantine(row, row.unusable)
         good = [row for row in rows if not row.unusable]
         try:
-            await self._store(good, moves)
+            await self._store(prepared or self._prepare(good), moves)
         except REFUSED as error:
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as conn:
                 await offsets.check(conn, moves)
@@ -206,9 +218,9 @@ class Drain:
             row.item.source.shipped = row.item.end
         self._count(good)
 
-    async def _store(self, rows: list[Row], moves: list[offsets.Move]) -> None:
+    async def _store(self, prepared: store_events.Prepared, moves: list[offsets.Move]) -> None:
         async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as conn, conn.transaction():
-            await store_events.add(conn, _batch(rows), now_us=self._clock.now_us())
+            await store_events.add(conn, prepared)
             crash.point("copy-done-before-cas")
             await offsets.advance(conn, self._edge_id, moves)
             crash.point("cas-done-before-commit")
@@ -237,7 +249,7 @@ class Drain:
         """
         try:
             async with conn.transaction():
-                await store_events.add(conn, _batch(rows), now_us=self._clock.now_us())
+                await store_events.add(conn, self._prepare(rows))
         except REFUSED:
             if len(rows) == 1:
                 return rows

@@ -5,8 +5,10 @@ shipped of it is always a prefix and one offset says how much. Across segments t
 goes first. A record is ready when everything within the settle window after it has been read: by
 then the message's other records are known, and its label can take them into account.
 
-Whatever was shipped already is read once more after a start, as context only. When reading ahead
-would hold more than :data:`MAX_AHEAD` records, the oldest are let go with what is known.
+Records are read when they are about to be needed, so that little is held at a time, and what is
+held is still in the processor's caches when its turn comes. Whatever was shipped already is read
+once more after a start, as context only. When reading ahead would hold more than :data:`MAX_AHEAD`
+records, the oldest are let go with what is known.
 """
 
 from collections import deque
@@ -18,10 +20,8 @@ import msgspec
 import structlog
 
 from edge.clock import Clock
-from edge.enrich.pipeline import Seen
-from edge.model.capture import TOKEN_KIND, Capture, Facts, Hit, Record, Repeat, capture_of
+from edge.model.capture import Capture, Facts, Hit, Record, Repeat, capture_of
 from edge.model.errors import InvalidToken
-from edge.model.tokens import ClickTarget, Kind
 from edge.spool.reader import Entry, SegmentReader, created_at, list_segments, repeat_id
 
 log = structlog.get_logger()
@@ -76,24 +76,6 @@ def key_of(capture: Capture) -> Key:
     return target.domain, target.message_id, target.recipient
 
 
-def seen_of(capture: Capture) -> Seen:
-    """What hindsight needs of a capture."""
-    target = capture.target
-    link: int | None = None
-    if isinstance(target, ClickTarget):
-        link = target.position
-    elif TOKEN_KIND[capture.act] is Kind.UNSUBSCRIBE:
-        link = -1
-    return Seen(
-        at=capture.at,
-        act=capture.act,
-        link=link,
-        ip=capture.ip,
-        user_agent=capture.user_agent,
-        method=capture.method,
-    )
-
-
 class Lookahead:
     """The segments of a directory as one stream of items with their context."""
 
@@ -115,7 +97,7 @@ class Lookahead:
         self._max_ahead = max_ahead
         self._max_open = max_open
         self.sources: dict[str, Source] = {}
-        self._seen: dict[Key, list[Seen]] = {}
+        self._seen: dict[Key, list[Capture]] = {}
         self._seen_order: deque[tuple[int, Key]] = deque()
         self._waiting = 0
         self._read_at = 0
@@ -147,23 +129,24 @@ class Lookahead:
         self._behind = []
         self._waiting = 0
 
-    def read(self) -> None:
-        """Read on, the segment that is furthest behind first, up to the limit."""
+    def begin_round(self) -> None:
+        """What is written from now on is left to the next round."""
         self._read_at = self._clock.now_us()
-        active = [s for s in self.sources.values() if not s.reader.exhausted]
-        while active and self._waiting < self._max_ahead:
-            source = min(active, key=_last_at)
-            if not self._read_one(source):
-                active.remove(source)
-        self._behind = active
+        self._behind = [s for s in self.sources.values() if not s.reader.exhausted]
 
-    def _read_one(self, source: Source) -> bool:
-        entries = source.reader.read()
-        for entry in entries:
-            self._take(source, entry)
-        return bool(entries)
+    def _read_on(self) -> bool:
+        """Read some more of the segment that is furthest behind; False when nothing is left to."""
+        while self._behind and self._waiting < self._max_ahead:
+            source = min(self._behind, key=_last_at)
+            entries = source.reader.read()
+            if entries:
+                for entry in entries:
+                    self._hold(source, entry)
+                return True
+            self._behind.remove(source)
+        return False
 
-    def _take(self, source: Source, entry: Entry) -> None:
+    def _hold(self, source: Source, entry: Entry) -> None:
         record = entry.record
         source.last_at = max(source.last_at, record.at)
         shipped = entry.end <= source.shipped
@@ -206,23 +189,32 @@ class Lookahead:
     def _remember(self, capture: Capture) -> None:
         key = key_of(capture)
         known = self._seen.setdefault(key, [])
-        known.append(seen_of(capture))
+        known.append(capture)
         if len(known) > MAX_SEEN:
             del known[0]
         self._seen_order.append((min(capture.at, self._read_at), key))
 
-    def around(self, capture: Capture) -> list[Seen]:
+    def around(self, capture: Capture) -> list[Capture]:
         """The message's records within the window on either side of this one, itself included."""
         known = self._seen.get(key_of(capture))
         if known is None:
-            return [seen_of(capture)]
+            return [capture]
         if len(known) == 1:
             return known
         first, last = capture.at - self._settle, capture.at + self._settle
         return [seen for seen in known if first <= seen.at <= last]
 
     def take(self, limit: int) -> list[Item]:
-        """The next ready items, oldest first, at most ``limit``; each is handed out once."""
+        """The next ready items, oldest first, at most ``limit``; each is handed out once.
+
+        Reads on until there are some; empty when this round has no more.
+        """
+        items = self._ready(limit)
+        while not items and self._read_on():
+            items = self._ready(limit)
+        return items
+
+    def _ready(self, limit: int) -> list[Item]:
         items: list[Item] = []
         horizon = self._horizon()
         future = self._read_at + _FUTURE_US
@@ -277,7 +269,11 @@ class Lookahead:
         while order and order[0][0] < keep:
             _, key = order.popleft()
             known = self._seen.get(key)
-            if known is not None:
+            if known is None:
+                continue
+            if len(known) == 1 and known[0].at < keep:
+                del self._seen[key]
+            else:
                 known[:] = [seen for seen in known if keep <= seen.at < future]
                 if not known:
                     del self._seen[key]

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from edge.model.tokens import Kind, Target, decode_target
+from edge.model.tokens import ClickTarget, Kind, Target, decode_target
 
 
 class Act(IntEnum):
@@ -124,6 +124,13 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def user_agent(self) -> str:
         """The ``User-Agent`` header, empty if there was none."""
         return self.headers.get("user-agent", "")
+
+    @property
+    def link(self) -> int | None:
+        """The position of the link that was followed, -1 for an unsubscribe's; None for an open."""
+        if self.act is Act.CLICK:
+            return self.target.position if isinstance(self.target, ClickTarget) else None
+        return None if self.act is Act.OPEN else -1
 
 
 def clean_text(raw: bytes) -> str:

@@ -31,8 +31,10 @@ from edge.spool.writer import OpenSegment, sync_directory
 
 log = structlog.get_logger()
 
-CHUNK: Final = MAX_PAYLOAD + (1 << 16)
-"""Bytes of one read: a whole frame of any size, and some more."""
+CHUNK: Final = 1 << 17
+"""Bytes of one read: a few hundred ordinary records, which fit into a processor's cache."""
+LARGE_CHUNK: Final = MAX_PAYLOAD + (1 << 16)
+"""Bytes of a read that must hold a whole frame, whatever its size."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Hit | Repeat | Facts).decode
@@ -62,21 +64,24 @@ class SegmentReader:
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
     def read(self) -> list[Entry]:
-        """The next records, at most about a mebibyte; empty when there are none for now.
+        """The next few hundred records; empty when there are none for now.
 
         Damage is copied to the quarantine and passed over. After an empty result ``exhausted``
         tells whether more can ever come.
         """
         while True:
             before = self.position
-            entries = self._read_chunk()
+            entries, more = self._read_chunk(CHUNK)
+            if more and self.position == before:
+                entries, more = self._read_chunk(LARGE_CHUNK)
             if entries or self.exhausted or self.position == before:
                 return entries
 
-    def _read_chunk(self) -> list[Entry]:
+    def _read_chunk(self, size: int) -> tuple[list[Entry], bool]:
+        """Records of the next ``size`` bytes, and whether the segment has bytes after those."""
         if not self.sealed:
             self.sealed = _is_free(self._fd)
-        buffer = os.pread(self._fd, CHUNK, self.position)
+        buffer = os.pread(self._fd, size, self.position)
         last = self.position + len(buffer) >= os.fstat(self._fd).st_size
         entries: list[Entry] = []
         before = self.position
@@ -86,11 +91,11 @@ class SegmentReader:
                 self._set_aside(item)
             elif not item.flags & FLAG_HEADER:
                 self._take(item, entries)
-        if self.sealed and not last and self.position == before:
+        if self.sealed and not last and self.position == before and size == LARGE_CHUNK:
             self.position += next_start(buffer)
             self._set_aside(Damage(before, self.position))
         self.exhausted = self.sealed and last and not entries
-        return entries
+        return entries, not last
 
     def _take(self, item: Frame, entries: list[Entry]) -> None:
         try:
@@ -139,7 +144,7 @@ class SegmentReader:
         """The hit that a repeat frame refers to, or None when it is damaged."""
         if repeat.base < 0:
             return None
-        buffer = os.pread(self._fd, CHUNK, repeat.base)
+        buffer = os.pread(self._fd, LARGE_CHUNK, repeat.base)
         for item in scan(buffer, repeat.base, sealed=False):
             if not isinstance(item, Frame) or item.flags & FLAG_HEADER:
                 break

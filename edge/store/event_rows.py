@@ -4,6 +4,10 @@ Written by hand because storing events is what the drain spends its time on: mos
 (client, place, verdict, user agent, tags) repeat from row to row, and are encoded once a batch.
 asyncpg's ``copy_records_to_table`` encodes each value of each row again.
 
+A row has three parts: its head says where it is filed, which the database must be asked for; its
+body is all that the event itself says, and can be made before; its tail is what the message facts
+and the uniques add.
+
 The format: PostgreSQL documentation, COPY, "Binary Format". Every field is its length (int32, -1
 for NULL) and its bytes; every number is big-endian.
 """
@@ -20,9 +24,9 @@ COLUMNS: Final = (
     "at",
     "domain",
     "account",
+    "own_time",
     "received_at",
     "repeat",
-    "own_time",
     "position",
     "id",
     "recipient",
@@ -58,8 +62,9 @@ _FALSE = b"\x00\x00\x00\x01\x00"
 _ID_LENGTH = b"\x00\x00\x00\x10"
 _length = struct.Struct(">i").pack
 _int = struct.Struct(">ii").pack
-_time = struct.Struct(">iq").pack
-_fixed = struct.Struct(">hihiqiiiiiqii").pack
+_head = struct.Struct(">hihiqiiiii").pack
+_head_with_time = struct.Struct(">hihiqiiiiiq").pack
+_received = struct.Struct(">iqii").pack
 _WIDTH = len(COLUMNS)
 
 
@@ -93,7 +98,7 @@ def read_array(raw: bytes) -> list[str]:
 class RowWriter:
     """Encodes the events of one batch; what repeats is encoded once."""
 
-    __slots__ = ("_clients", "_kinds", "_places", "_received", "_tags", "_texts", "_verdicts")
+    __slots__ = ("_clients", "_places", "_received", "_tails", "_texts", "_verdicts")
 
     def __init__(self, received_us: int) -> None:
         self._received = received_us - EPOCH_2000_US
@@ -101,28 +106,14 @@ class RowWriter:
         self._clients: dict[ClientInfo, bytes] = {}
         self._places: dict[Geolocation, bytes] = {}
         self._verdicts: dict[tuple[str, Verdict], bytes] = {}
-        self._tags: dict[bytes | None, bytes] = {}
+        self._tails: dict[tuple[bytes | None, bool], bytes] = {}
 
-    def row(
-        self,
-        event: Event,
-        *,
-        at: int,
-        retention: int,
-        account: int,
-        tags: bytes | None,
-        unique: bool,
-    ) -> bytes:
-        """One row: ``at`` is where it is filed (µs), ``tags`` None where there are no facts."""
-        own = event.at
+    def body(self, event: Event) -> bytes:
+        """What a row says whatever the database answers; UnicodeEncodeError as :func:`text`."""
         agent = event.user_agent
         return b"".join(
             (
-                _fixed(
-                    *(_WIDTH, 2, retention, 8, at - EPOCH_2000_US, 4, event.domain, 4, account),
-                    *(8, self._received, 4, event.repeat),
-                ),
-                _NULL if own == at else _time(8, own - EPOCH_2000_US),
+                _received(8, self._received, 4, event.repeat),
                 _NULL if event.position is None else _int(4, event.position),
                 _ID_LENGTH,
                 event.id,
@@ -136,8 +127,6 @@ class RowWriter:
                 self._clients.get(event.client) or self._client(event.client),
                 self._places.get(event.geolocation) or self._place(event.geolocation),
                 self._verdicts.get((event.network, event.verdict)) or self._verdict(event),
-                self._tags.get(tags) or self._tag(tags),
-                _TRUE if unique else _FALSE,
             )
         )
 
@@ -168,7 +157,22 @@ class RowWriter:
         )
         return blob
 
-    def _tag(self, tags: bytes | None) -> bytes:
-        raw = NO_TAGS if tags is None else tags
-        blob = self._tags[tags] = _length(len(raw)) + raw + (_FALSE if tags is None else _TRUE)
+    def tail(self, tags: bytes | None, unique: bool) -> bytes:
+        """The end of a row; ``tags`` as stored, None where there are no facts."""
+        blob = self._tails.get((tags, unique))
+        if blob is None:
+            raw = NO_TAGS if tags is None else tags
+            facts = _FALSE if tags is None else _TRUE
+            blob = _length(len(raw)) + raw + facts + (_TRUE if unique else _FALSE)
+            self._tails[tags, unique] = blob
         return blob
+
+
+def head(domain: int, *, at: int, own: int, retention: int, account: int) -> bytes:
+    """The start of a row that is filed under ``at`` (µs); ``own`` is the event's own time."""
+    filed = at - EPOCH_2000_US
+    if own == at:
+        return _head(_WIDTH, 2, retention, 8, filed, 4, domain, 4, account, -1)
+    return _head_with_time(
+        *(_WIDTH, 2, retention, 8, filed, 4, domain, 4, account, 8, own - EPOCH_2000_US)
+    )

@@ -2,7 +2,8 @@
 
 :func:`add` stores a batch in the caller's transaction: facts, rows, uniques, suppressions and
 counters together, or none of them. The caller commits, with whatever else must be true at the same
-time (the drain: its offsets).
+time (the drain: its offsets). :func:`prepare` comes before it, outside of any transaction: all work
+on a batch that needs no database, so that nobody waits for it while locks are held.
 
 Everything is set-based: a fixed number of statements for a batch, rows of shared tables in key
 order, the counters, which everybody writes, last, so that they are locked shortest.
@@ -17,7 +18,7 @@ import msgspec
 from edge.model.capture import Facts
 from edge.model.event import Event, UnsubscribeChange
 from edge.store import facts, uniques, unsubscribes
-from edge.store.event_rows import COLUMNS, HEADER, TRAILER, RowWriter, read_array
+from edge.store.event_rows import COLUMNS, HEADER, TRAILER, RowWriter, head, read_array
 from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
 from edge.store.sql import array_text, queries
@@ -39,6 +40,41 @@ class Batch(msgspec.Struct):
     facts: list[Facts] = []
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """A batch ready for :func:`add`: its events in order of time, and what follows from each."""
+
+    now_us: int
+    batch: Batch
+    events: list[Event]
+    bodies: list[bytes]
+    rows: RowWriter
+    keys: list[int]
+    """What each event is unique by."""
+    messages: list[tuple[int, str]]
+    message_of: list[int]
+    """For each event its message's place in ``messages``."""
+
+
+def prepare(batch: Batch, *, now_us: int) -> Prepared:
+    """Make a batch ready; ``now_us`` is the time of receipt. Raises UnicodeEncodeError or
+    struct.error (see :data:`edge.store.pool.REFUSED`) for what no row can hold.
+    """
+    events = sorted(map(_tamed, batch.events), key=_moment)
+    messages = sorted({(event.domain, event.message_id) for event in events})
+    places = {message: place for place, message in enumerate(messages)}
+    rows = RowWriter(now_us)
+    return Prepared(
+        now_us=now_us,
+        batch=batch,
+        events=events,
+        bodies=[rows.body(event) for event in events],
+        rows=rows,
+        keys=[uniques.unique_key(event) for event in events],
+        messages=messages,
+        message_of=[places[event.domain, event.message_id] for event in events],
+    )
+
+
 class _Home(msgspec.Struct, frozen=True, gc=False):
     """Where a domain's events are filed: ``first`` <= at < ``ending`` have partitions."""
 
@@ -48,52 +84,49 @@ class _Home(msgspec.Struct, frozen=True, gc=False):
     ending: int
 
 
-async def add(conn: Connection, batch: Batch, *, now_us: int) -> None:
-    """Store a batch in the caller's transaction; ``now_us`` is the time of receipt.
+async def add(conn: Connection, prepared: Prepared) -> None:
+    """Store a batch in the caller's transaction.
 
     Raises what Postgres raises: see :data:`edge.store.pool.UNAVAILABLE` (try again) and
     :data:`edge.store.pool.REFUSED` (one of the rows will never be taken).
     """
+    batch = prepared.batch
     if batch.facts:
         await facts.add(conn, batch.facts)
     counted: _Counted = {}
     if batch.events:
-        counted = await _add_rows(conn, batch.events, now_us)
+        counted = await _add_rows(conn, prepared)
     if batch.unsubscribes:
         await unsubscribes.apply(conn, batch.unsubscribes)
     if counted:
-        await _count(conn, counted, now_us)
+        await _count(conn, counted, prepared.now_us)
 
 
 _Counted = dict[tuple[int, bytes | None, str, str, int], list[int]]
 """(domain, tags as stored, event, bot, hour) to total and unique ones."""
 
 
-async def _add_rows(conn: Connection, unordered: list[Event], now_us: int) -> _Counted:
-    events = sorted(unordered, key=_moment)
+async def _add_rows(conn: Connection, prepared: Prepared) -> _Counted:
+    events, rows, now_us = prepared.events, prepared.rows, prepared.now_us
     homes = await _homes(conn, {event.domain for event in events})
     oldest = now_us - LATE_US
     times = []
     for event in events:
         at, home = event.at, homes[event.domain]
         times.append(at if home.first <= at < home.ending and at >= oldest else now_us)
-    tags = await facts.find_tags(conn, {(event.domain, event.message_id) for event in events})
-    flags = await uniques.mark(conn, events, times)
-    rows = RowWriter(now_us)
+    tags = await facts.find_tags(conn, prepared.messages)
+    flags = await uniques.mark(conn, prepared.keys, times)
     blobs = [HEADER]
     counted: _Counted = {}
-    for event, at, unique in zip(events, times, flags, strict=True):
-        home, domain = homes[event.domain], event.domain
-        known = tags.get((domain, event.message_id))
-        blobs.append(
-            rows.row(
-                event if 0 <= event.at < _LATEST_US else _tamed(event),
-                at=at,
-                retention=home.retention,
-                account=home.account,
-                tags=known,
-                unique=unique,
-            )
+    for event, body, at, message, unique in zip(
+        events, prepared.bodies, times, prepared.message_of, flags, strict=True
+    ):
+        domain = event.domain
+        home, known = homes[domain], tags[message]
+        blobs += (
+            head(domain, at=at, own=event.at, retention=home.retention, account=home.account),
+            body,
+            rows.tail(known, unique),
         )
         key = (domain, known, event.event, event.verdict.bot, at // HOUR_US)
         count = counted.get(key)
@@ -114,6 +147,8 @@ def _moment(event: Event) -> tuple[int, bytes]:
 
 
 def _tamed(event: Event) -> Event:
+    if 0 <= event.at < _LATEST_US:
+        return event
     return msgspec.structs.replace(event, at=max(0, min(event.at, _LATEST_US)))
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from edge.model.capture import Facts
 from edge.store.pool import Connection
-from edge.store.sql import queries
+from edge.store.sql import array_text, queries
 
 MAX_TAGS: Final = 3
 MAX_TAG: Final = 128
@@ -58,10 +58,13 @@ async def add(conn: Connection, facts: Sequence[Facts]) -> None:
     await conn.execute(_q["add"], msgspec.json.encode(list(latest.values())).decode())
 
 
-async def find_tags(
-    conn: Connection, messages: Iterable[tuple[int, str]]
-) -> dict[tuple[int, str], bytes]:
-    """Tags of the messages that have facts, in Postgres' binary form of ``text[]``."""
-    wanted = sorted(messages)
-    rows = await conn.fetch(_q["find"], [m[0] for m in wanted], [m[1] for m in wanted])
-    return {(row[0], row[1]): row[2] for row in rows}
+async def find_tags(conn: Connection, messages: Sequence[tuple[int, str]]) -> list[bytes | None]:
+    """Tags of each message in Postgres' binary form of ``text[]``; None where there are no facts.
+
+    ``messages``: domain and message id, in order, which is the order of the index.
+    """
+    found: list[bytes | None] = [None] * len(messages)
+    domains = array_text(message[0] for message in messages)
+    for row in await conn.fetch(_q["find"], domains, [message[1] for message in messages]):
+        found[row[0] - 1] = row[1]
+    return found

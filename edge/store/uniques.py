@@ -25,17 +25,17 @@ def unique_key(event: Event) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
 
 
-async def mark(conn: Connection, events: Sequence[Event], times: Sequence[int]) -> list[bool]:
+async def mark(conn: Connection, keys_of: Sequence[int], times: Sequence[int]) -> list[bool]:
     """Whether each event counts as unique; the state moves on in the caller's transaction.
 
-    ``times`` are the events' times as filed (µs), in the order in which they are to be judged. The
-    rows are taken in key order, so two transactions never wait for each other in a circle.
+    ``keys_of`` are the events' keys and ``times`` their times as filed (µs), in the order in which
+    they are to be judged. The rows are taken in key order, so two transactions never wait for each
+    other in a circle.
     """
-    flags = [False] * len(events)
+    flags = [False] * len(keys_of)
     places: dict[int, int] = {}
     again: list[tuple[int, int]] = []
-    for place, event in enumerate(events):
-        key = unique_key(event)
+    for place, key in enumerate(keys_of):
         if places.setdefault(key, place) != place:
             again.append((key, place))
     keys = sorted(places)

@@ -14,8 +14,8 @@ WHERE f.at <= excluded.at
       (excluded.tags, excluded.user_variables, excluded.headers, excluded.mailing_list);
 
 -- name: find
-SELECT u.domain, u.message_id, array_send(f.tags) AS tags
-FROM unnest($1::integer[], $2::text[]) AS u (domain, message_id)
+SELECT u.place, array_send(f.tags) AS tags
+FROM unnest($1::text::integer[], $2::text[]) WITH ORDINALITY AS u (domain, message_id, place)
 JOIN message_facts f ON f.domain = u.domain AND f.message_id = u.message_id;
 
 -- name: expire

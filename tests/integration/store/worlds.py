@@ -47,5 +47,6 @@ async def domain(conn: Connection, name: str = "mg.example.com", **switches: Any
 
 async def store(conn: Connection, *stored: Event, now: int = NOW, **more: Any) -> None:
     """One batch in one transaction."""
+    prepared = events.prepare(events.Batch(events=list(stored), **more), now_us=now)
     async with conn.transaction():
-        await events.add(conn, events.Batch(events=list(stored), **more), now_us=now)
+        await events.add(conn, prepared)

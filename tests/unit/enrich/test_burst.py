@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from edge.enrich.burst import MOST, sweep
-from edge.enrich.seen import Seen
 from edge.model.capture import Act, Capture
-from tests.unit.enrich.world import CHROME, HOME, NOW, capture, enricher, seen
+from tests.unit.enrich.world import CHROME, HOME, NOW, capture, enricher
 
 SECOND = 1_000_000
 
@@ -20,8 +19,7 @@ def _clicks(*times: float, ip: str = HOME) -> list[Capture]:
 
 
 def _labels(captures: Sequence[Capture]) -> list[tuple[str, tuple[str, ...]]]:
-    around = [seen(one) for one in captures]
-    verdicts = [enricher().label(one, around).verdict for one in captures]
+    verdicts = [enricher().label(one, captures).verdict for one in captures]
     return [(found.bot, found.evidence) for found in verdicts]
 
 
@@ -73,11 +71,11 @@ def test_an_open_belongs_to_the_sweep_of_the_same_client_only() -> None:
 
 def test_a_flood_of_neighbours_is_bounded() -> None:
     """Only the nearest count, so that one message cannot cost the drain its evening."""
-    flood = [seen(one) for one in _clicks(*[place / 1000 for place in range(5000)])]
+    flood = _clicks(*[place / 1000 for place in range(5000)])
     assert sweep(flood, NOW) == f"burst:{MOST}/1"
 
 
-@pytest.mark.parametrize("around", [[], [seen(capture(Act.OPEN))]])
-def test_without_clicks_there_is_no_sweep(around: list[Seen]) -> None:
+@pytest.mark.parametrize("around", [[], [capture(Act.OPEN)]])
+def test_without_clicks_there_is_no_sweep(around: list[Capture]) -> None:
     """Opens alone never are one."""
     assert sweep(around, NOW) == ""

@@ -20,7 +20,6 @@ from tests.unit.enrich.world import (
     capture,
     enricher,
     label,
-    seen,
     verdict,
 )
 
@@ -199,7 +198,7 @@ def test_same_link_from_another_system() -> None:
     """A scanner repeats a person's click from its own machine: weak, so a cloud must concur."""
     person = capture(Act.CLICK, SAFARI, HOME, position=3)
     scanner = capture(Act.CLICK, CHROME, CLOUD, position=3, at=NOW + SECOND)
-    around = (seen(person), seen(scanner))
+    around = (person, scanner)
     assert enricher().label(scanner, around).verdict.evidence == ("net-dc", "dup-os")
     assert enricher().label(scanner, around).verdict.bot == "generic"
     assert enricher().label(person, around).verdict.bot == ""

@@ -8,7 +8,7 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from edge.enrich.geo import Geo
-from edge.enrich.pipeline import Enricher, Labelled, Seen
+from edge.enrich.pipeline import Enricher, Labelled
 from edge.enrich.ranges import Ranges
 from edge.model.capture import Act, Capture
 from edge.model.tokens import ClickTarget, Level, OpenTarget, Target, UnsubscribeTarget
@@ -71,18 +71,9 @@ def capture(
     )
 
 
-def seen(one: Capture) -> Seen:
-    """The same request as its neighbours see it."""
-    target = one.target
-    link = None if one.act is Act.OPEN else -1
-    if isinstance(target, ClickTarget):
-        link = target.position
-    return Seen(one.at, one.act, link, one.ip, one.user_agent, one.method)
-
-
 def label(one: Capture, *, proxy: str = "human", delivered_at: int | None = None) -> Labelled:
     """Its labels, alone in its window."""
-    return enricher(proxy).label(one, (seen(one),), delivered_at)
+    return enricher(proxy).label(one, (one,), delivered_at)
 
 
 def verdict(one: Capture, **options: Any) -> tuple[str, tuple[str, ...]]:
