@@ -19,6 +19,7 @@ import time
 from binascii import a2b_base64
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -318,5 +319,10 @@ def unpack_message_id(packed: bytes | str, domain: str) -> str:
     """Inverse of :func:`pack_message_id`; without angle brackets."""
     if isinstance(packed, str):
         return packed
-    seconds, random = int.from_bytes(packed[:5], "big"), packed[5:].hex()
-    return f"{time.strftime('%Y%m%d%H%M%S', time.gmtime(seconds))}.{random}@{domain}"
+    return f"{_stamp(packed[:5])}.{packed[5:].hex()}@{domain}"
+
+
+@lru_cache(maxsize=4096)
+def _stamp(seconds: bytes) -> str:
+    """Of one campaign thousands of messages are made in the same second."""
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime(int.from_bytes(seconds, "big")))
