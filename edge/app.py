@@ -7,6 +7,7 @@ are imported here, at the top, because a child that gave up root may no longer r
 import asyncio
 import contextlib
 import gc
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -42,6 +43,9 @@ FIRST_RUN: Final = "first run"
 
 LAST_BREATH: Final = 10
 """Seconds from the first sign of the end to the last moment of a child."""
+
+INGEST_NICE: Final = 10
+"""How far ingest steps back behind tracking where they share a core (see nice(2))."""
 
 ROLES: Final = {
     "edge": (TRACKING, INGEST),
@@ -84,6 +88,9 @@ def run_ingest(inh: Inheritance) -> None:
     # A batch is tens of thousands of small immutable objects without cycles: looking through them
     # at CPython's default pace cost a quarter of the drain's CPU (48 against 37 µs an event).
     gc.set_threshold(100_000, 50, 100)
+    # A backlog keeps a core busy for minutes, and no mail reader may wait for it: with this the p99
+    # of an open meanwhile fell from 4.8 to 1.2 times that of an idle machine.
+    os.nice(INGEST_NICE)
     _run(_ingest(inh))
 
 
