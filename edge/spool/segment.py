@@ -80,6 +80,8 @@ def scan(buffer: bytes, base: int, *, sealed: bool) -> Iterator[Frame | Damage]:
             yield Frame(base + position, base + end, flags, payload)
             position = end
             continue
+        if not sealed and _may_be_torn(buffer, position, size):
+            return  # the rest will come, and what looks like a frame inside it is its payload
         following = _resync(buffer, position + 1, size)
         if following is None:
             if sealed and not _may_be_torn(buffer, position, size):

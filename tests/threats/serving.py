@@ -24,9 +24,9 @@ from edge.model.tokens import (
 )
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME, save
-from edge.spool.reader import SegmentReader, list_segments
 from edge.spool.writer import SpoolWriter
 from edge.tracking.server import IDLE_SECONDS, TrackingServer
+from tests.unit.spool_records import stored
 
 SECRET = bytes(range(32))
 VAULT = Vault(bytes(32))
@@ -90,12 +90,7 @@ class World:
 
     def records(self) -> list[Record]:
         """Everything in the spool."""
-        found: list[Record] = []
-        for path in list_segments(self.directory / "spool"):
-            reader = SegmentReader(path, self.directory / "quarantine")
-            found += [entry.record for entry in reader.read()]
-            reader.close()
-        return found
+        return stored(self.directory / "spool")
 
     def acts(self) -> list[str]:
         """What the recorded requests asked for."""

@@ -84,3 +84,12 @@ def test_a_payload_too_long_for_a_reader_is_never_framed() -> None:
     assert len(_items(frame(bytes(MAX_PAYLOAD)))) == 1
     with pytest.raises(ValueError, match="at most"):
         frame(bytes(MAX_PAYLOAD + 1))
+
+
+def test_a_frame_inside_a_payload_is_never_read_as_one() -> None:
+    """Whoever gets bytes of their own into a record, and a read that ends within it."""
+    data = frame(b"before") + frame(b"head " + frame(b"forged") + b" tail") + frame(b"after")
+    for cut in range(len(data)):
+        found = list(scan(data[:cut], 0, sealed=False))
+        assert all(isinstance(item, Frame) for item in found)
+        assert b"forged" not in [item.payload for item in found if isinstance(item, Frame)]
