@@ -135,7 +135,12 @@ class Lookahead:
         self._behind = [s for s in self.sources.values() if not s.reader.exhausted]
 
     def _read_on(self) -> bool:
-        """Read some more of the segment that is furthest behind; False when nothing is left to."""
+        """Read some more of the segment that is furthest behind.
+
+        False when nothing came of it: neither records nor the knowledge that a segment has no more,
+        which makes what was read of it ready.
+        """
+        found_end = False
         while self._behind and self._waiting < self._max_ahead:
             source = min(self._behind, key=_last_at)
             entries = source.reader.read()
@@ -144,7 +149,8 @@ class Lookahead:
                     self._hold(source, entry)
                 return True
             self._behind.remove(source)
-        return False
+            found_end = True
+        return found_end
 
     def _hold(self, source: Source, entry: Entry) -> None:
         record = entry.record

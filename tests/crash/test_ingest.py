@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from edge.clock import SystemClock
+from edge.clock import ManualClock, SystemClock
 from edge.ingest.lookahead import Lookahead
 from edge.model.capture import Repeat
 from edge.model.domain import Domain
@@ -197,6 +197,24 @@ def test_a_backlog_is_read_in_order_of_time_with_bounded_memory(tmp_path: Path) 
     assert taken == 48_000
     assert ahead.cut == 0
     assert most < 20_000
+
+
+def test_the_last_record_of_a_living_segment_is_ready_once_it_has_settled(tmp_path: Path) -> None:
+    """Without any traffic behind it: an event must not wait for the next one."""
+    clock = ManualClock()
+    spool = SpoolWriter(tmp_path / "spool", edge="test", clock=clock, max_bytes=2**30)
+    spool.append(hit(clock.now()))
+    spool.commit()
+    ahead = Lookahead(tmp_path / "spool", settle=3.0, trusted=lambda _: False, clock=clock)
+    ahead.open(ahead.unknown(), {})
+    ready = []
+    for _ in range(5):
+        ahead.begin_round()
+        ready.append(len(ahead.take(10)))
+        clock.advance(1)
+    ahead.reset()
+    spool.close()
+    assert ready == [0, 0, 0, 1, 0]
 
 
 async def test_a_read_only_database_delays_and_loses_nothing(
