@@ -23,8 +23,8 @@ from edge.model.event import ClientInfo, Geolocation, Verdict
 
 log = structlog.get_logger()
 
-JUDGED: Final = 50_000
-"""Verdicts remembered of requests without neighbours; then all are forgotten (15 MB at most)."""
+JUDGED: Final = 20_000
+"""Verdicts remembered of requests without neighbours; then all are forgotten (25 MB at most)."""
 
 PLACES: Final = 50_000
 """Addresses remembered; then all are forgotten and looked up anew (20 MB at most)."""
