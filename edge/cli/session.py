@@ -12,6 +12,7 @@ from edge.adapters import data_directory, opening
 from edge.clock import SystemClock
 from edge.model.errors import OperatorError
 from edge.model.vault import Vault
+from edge.roster.snapshot import FILE_NAME
 from edge.settings import Settings
 from edge.store import migrate
 from edge.store.embedded import Cluster
@@ -22,7 +23,14 @@ _PATIENCE = 60.0
 
 
 def vault(settings: Settings) -> Vault:
-    """The vault of this installation; OperatorError when its master key is missing or damaged."""
+    """The vault of this installation; OperatorError when its master key is missing or damaged.
+
+    Where nothing was ever set up the error says that, rather than that a key was lost.
+    """
+    data_dir = settings.data_dir.absolute()
+    known = settings.database_url or (data_dir / FILE_NAME).exists()
+    if not known and not settings.master_key_path.exists():
+        _existing(data_dir)
     return data_directory.read_vault(settings.master_key_path)
 
 

@@ -26,7 +26,8 @@ def test_a_mistyped_directory_does_not_become_an_installation() -> None:
     """A command that only reads refuses a directory without a database, and makes nothing there."""
     with place() as base:
         edge = Edge(base)
-        done = command(edge, "events", "search")
-        assert done.returncode == 1
-        assert "start the edge once" in done.stderr
-        assert not edge.data.exists()
+        for arguments in (("events", "search"), ("token", "inspect", "AAAA")):
+            done = command(edge, *arguments)
+            assert done.returncode == 1
+            assert "start the edge once" in done.stderr
+            assert not edge.data.exists()
