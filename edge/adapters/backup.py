@@ -6,14 +6,16 @@ offsets in the dump and ships from the segments exactly what the dump does not h
 """
 
 import asyncio
+import gzip
 import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -170,6 +172,30 @@ def _pack(place: Path, target: Path) -> None:
     partial.rename(target)
 
 
+_NOT_A_BACKUP: Final = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+
+
+def _unpack(archive: tarfile.TarFile, place: Path) -> None:
+    """Unpack what a backup holds, plain files and directories, and refuse an archive with more.
+
+    ``extractall(filter="data")`` is not in every Python 3.11 (Debian 12 has 3.11.2), and lets more
+    kinds of entries through than a backup has.
+    """
+    for member in archive:
+        name = PurePosixPath(member.name)
+        if name.is_absolute() or ".." in name.parts or not (member.isreg() or member.isdir()):
+            raise tarfile.TarError(f"it holds {member.name!r}, which no backup does")
+        target = place / name
+        if member.isdir():
+            target.mkdir(mode=0o700, parents=True, exist_ok=True)
+            continue
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data = archive.extractfile(member)
+        assert data is not None, "a regular file has contents"
+        with data, open(target, "xb", opener=_private) as file:
+            shutil.copyfileobj(data, file)
+
+
 @contextmanager
 def opened(source: Path) -> Iterator[tuple[Path, Manifest]]:
     """A backup's directory, unpacked where needed, and its manifest.
@@ -182,8 +208,8 @@ def opened(source: Path) -> Iterator[tuple[Path, Manifest]]:
             place = Path(name)
             try:
                 with tarfile.open(source) as archive:
-                    archive.extractall(place, filter="data")
-            except tarfile.TarError as error:
+                    _unpack(archive, place)
+            except _NOT_A_BACKUP as error:
                 raise CallerError(f"{source} is not a backup: {error}") from None
         try:
             manifest = msgspec.json.decode((place / MANIFEST).read_bytes(), type=Manifest)
