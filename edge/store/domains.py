@@ -100,9 +100,14 @@ async def _settle(conn: Connection, domain: Domain, now_us: int) -> None:
 
 
 async def remove(conn: Connection, name: str) -> Domain:
-    """Remove a domain: it is instrumented no more, while its links go on working."""
+    """Remove a domain: it is instrumented no more, while its links go on working.
+
+    Its API keys are revoked and its SMTP credentials deleted: they must not come back with it.
+    """
     async with conn.transaction():
         domain = await get(conn, name)
         if await conn.fetchval(_q["remove"], domain.name) is None:
             raise NotFound(f"domain {domain.name} is removed already")
+        await conn.execute(_q["revoke_keys"], domain.number)
+        await conn.execute(_q["remove_credentials"], domain.number)
         return msgspec.structs.replace(domain, removed=True)
