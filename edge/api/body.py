@@ -7,12 +7,14 @@ bytes, fields, parts, nesting.
 """
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
-from aiohttp import BodyPartReader, web
+from aiohttp import BadContentDispositionHeader, BadContentDispositionParam, BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from edge.api.errors import TooLarge
 from edge.model.errors import CallerError
@@ -20,6 +22,11 @@ from edge.model.errors import CallerError
 MAX_FIELDS: Final = 5_000
 MAX_DEPTH: Final = 32
 MAX_NAME: Final = 256
+# aiohttp warns of a part's odd header, and Python remembers each text it warned of: a client could
+# fill the memory with them. The part is refused for having no name anyway.
+for _odd in (BadContentDispositionHeader, BadContentDispositionParam):
+    warnings.simplefilter("ignore", _odd)
+
 _CHUNK: Final = 64 * 1024
 _BRACES = re.compile(rb"\s*[\[{]")
 
@@ -91,7 +98,7 @@ async def _whole(request: web.Request, limit: int) -> bytes:
             if len(body) > limit:
                 raise _too_large(limit)
     except web.RequestPayloadError as error:
-        raise CallerError(f"The body cannot be read: {error}") from None
+        raise CallerError("The body ends too early or is not encoded as it says") from error
     return bytes(body)
 
 
@@ -165,8 +172,8 @@ async def _multipart(request: web.Request, limit: int, fields: Fields) -> None:
                 if left < 0:
                     raise _too_large(limit)
             _keep(part, bytes(data), fields)
-    except (ValueError, AssertionError, web.HTTPException, web.RequestPayloadError) as error:
-        raise CallerError(f"The multipart body cannot be read: {error}"[:200]) from None
+    except (ValueError, AssertionError, HttpProcessingError, web.RequestPayloadError) as error:
+        raise CallerError("The multipart body is malformed or ends too early") from error
 
 
 def _keep(part: BodyPartReader, data: bytes, fields: Fields) -> None:

@@ -24,7 +24,7 @@ async def test_a_domain_from_adding_to_deleting(db: Pool, base: str) -> None:
         assert (shown["wildcard"], shown["state"], shown["type"]) == (True, "active", "custom")
         assert re.fullmatch("[0-9a-f]{24}", shown["id"])
         assert shown["created_at"].endswith(" GMT")
-        assert parsedate_to_datetime(shown["created_at"])
+        assert parsedate_to_datetime(shown["created_at"]).year >= 2025
         (record,) = made.json["sending_dns_records"]
         assert (record["record_type"], record["name"], record["value"]) == (
             *("CNAME", "email.new.example.com"),

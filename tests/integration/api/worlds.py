@@ -4,7 +4,7 @@ import asyncio
 import base64
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +28,7 @@ class Answer:
     """Status, headers and body of one answer."""
 
     status: int
-    headers: "aiohttp.typedefs.CIMultiDictProxy[str]"
+    headers: Mapping[str, str]
     body: bytes
     json: Any = None
 
@@ -53,8 +53,7 @@ class World:
     async def make_key(self, **fields: Any) -> str:
         """A new key; of the account and for everything unless told otherwise."""
         async with self.api.pool.acquire() as conn:
-            made = {"name": "test", "now_us": self.clock.now_us()} | fields
-            key, _ = await api_keys.create(conn, **made)
+            key, _ = await api_keys.create(conn, "test", now_us=self.clock.now_us(), **fields)
         return key
 
     async def add_domain(self, name: str) -> Domain:
