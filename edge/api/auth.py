@@ -107,7 +107,7 @@ async def _looked_up(api: Api, text: str, address: str) -> ApiKey:
     if wait := api.failed.wait(address):
         raise _throttled(wait)
     now = api.clock.now_us()
-    async with api.pool.acquire() as conn:
+    async with api.connection() as conn:
         key = await api_keys.find(conn, text)
         if key is None or not key.live(now):
             raise Unauthorized("not a key of ours")

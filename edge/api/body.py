@@ -6,6 +6,7 @@ a JSON object or array is JSON, whatever it is called. Everything is bounded whi
 bytes, fields, parts, nesting.
 """
 
+import asyncio
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from edge.model.errors import CallerError
 MAX_FIELDS: Final = 5_000
 MAX_DEPTH: Final = 32
 MAX_NAME: Final = 256
+SECONDS: Final = 120.0
+"""In which a body has to arrive: 26 MiB at 2 Mbit/s."""
+
 # aiohttp warns of a part's odd header, and Python remembers each text it warned of: a client could
 # fill the memory with them. The part is refused for having no name anyway.
 for _odd in (BadContentDispositionHeader, BadContentDispositionParam):
@@ -71,10 +75,14 @@ async def read_body(request: web.Request, limit: int) -> Fields:
     fields = Fields()
     if not request.body_exists:
         return fields
-    if request.content_type == "multipart/form-data":
-        await _multipart(request, limit, fields)
-        return fields
-    body = await _whole(request, limit)
+    try:
+        async with asyncio.timeout(SECONDS):
+            if request.content_type == "multipart/form-data":
+                await _multipart(request, limit, fields)
+                return fields
+            body = await _whole(request, limit)
+    except TimeoutError:
+        raise CallerError(f"The body did not arrive within {SECONDS:.0f} s") from None
     if request.content_type == "application/json" or _BRACES.match(body):
         _json(body, fields)
     elif request.content_type in {"application/x-www-form-urlencoded", "application/octet-stream"}:

@@ -1,6 +1,7 @@
 """What every handler works with; built by assembly, once for each application."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,10 +11,14 @@ from edge.api.throttle import Bucket
 from edge.clock import Clock
 from edge.model.errors import PeerError
 from edge.store.api_keys import ApiKey
-from edge.store.pool import Pool
+from edge.store.pool import Connection, Pool
 
 MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""
+
+
+PATIENCE: Final = 10.0
+"""Seconds that a request waits for a free connection to Postgres."""
 
 
 def _nobody(_: str) -> bool:
@@ -44,12 +49,14 @@ class Api:
         self.failed = Bucket(self.failures, self.clock)
         self.requests = Bucket(self.rate, self.clock)
 
-    @property
-    def pool(self) -> Pool:
-        """The pool; raises PeerError while there is none."""
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for the length of an ``async with``.
+
+        Raises PeerError while there is no pool, and TimeoutError when none is free in time.
+        """
         if self.database is None:
             raise PeerError("Postgres was not reached since the start")
-        return self.database
+        return self.database.acquire(timeout=PATIENCE)
 
 
 API: Final = web.AppKey("api", Api)

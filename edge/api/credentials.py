@@ -28,7 +28,7 @@ def _as_json(credential: Credential) -> dict[str, Any]:
 async def list_credentials(request: web.Request) -> web.Response:
     """``GET …/credentials``."""
     given = await params.read(request)
-    async with request.app[API].pool.acquire() as conn:
+    async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
         limit = given.number("limit", 100, low=1, high=1000)
         skip = given.number("skip", 0, low=0, high=1_000_000)
@@ -42,7 +42,7 @@ async def create_credential(request: web.Request) -> web.Response:
     """``POST …/credentials``: ``login`` (or ``mailbox``) and ``password``; made here if missing."""
     given = await params.read(request)
     api = request.app[API]
-    async with api.pool.acquire() as conn:
+    async with api.connection() as conn:
         domain = await domain_of(request, conn)
         name = "login" if given.has("login") or not given.has("mailbox") else "mailbox"
         login = given.text(name, "", required=True, longest=320)
@@ -61,7 +61,7 @@ async def change_password(request: web.Request) -> web.Response:
     """``PUT …/credentials/{login}``: ``password``."""
     given = await params.read(request)
     api = request.app[API]
-    async with api.pool.acquire() as conn:
+    async with api.connection() as conn:
         domain = await domain_of(request, conn)
         password = given.text("password", "", required=True)
         given.check()
@@ -73,7 +73,7 @@ async def change_password(request: web.Request) -> web.Response:
 
 async def delete_credential(request: web.Request) -> web.Response:
     """``DELETE …/credentials/{login}``."""
-    async with request.app[API].pool.acquire() as conn:
+    async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
         gone = await credentials.remove(conn, domain, request.match_info["login"])
     return web.json_response({"message": "Credentials have been deleted", "spec": gone})
@@ -81,6 +81,6 @@ async def delete_credential(request: web.Request) -> web.Response:
 
 async def delete_credentials(request: web.Request) -> web.Response:
     """``DELETE …/credentials``: all of them."""
-    async with request.app[API].pool.acquire() as conn:
+    async with request.app[API].connection() as conn:
         await credentials.remove_all(conn, await domain_of(request, conn))
     return web.json_response({"message": "All domain credentials have been deleted"})

@@ -36,7 +36,7 @@ async def list_domains(request: web.Request) -> web.Response:
     state = given.choice("state", STATES)
     search = given.text("search", "", longest=253).strip().lower()
     given.check()
-    async with request.app[API].pool.acquire() as conn:
+    async with request.app[API].connection() as conn:
         total, found = await domain_settings.page(
             conn,
             only=request[KEY].domain,
@@ -58,7 +58,7 @@ async def _shown(request: web.Request, conn: Connection, domain: Domain) -> dict
 
 async def get_domain(request: web.Request) -> web.Response:
     """``GET /v3/domains/{name}``."""
-    async with request.app[API].pool.acquire() as conn:
+    async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
         return web.json_response(await _shown(request, conn, domain))
 
@@ -103,7 +103,7 @@ async def create_domain(request: web.Request) -> web.Response:
     name = host_name(name)
     wanted = Domain(number=0, name=name, **({"web_prefix": DEFAULT_WEB_PREFIX} | tracking))
     now_us = request.app[API].clock.now_us()
-    async with request.app[API].pool.acquire() as conn, conn.transaction():
+    async with request.app[API].connection() as conn, conn.transaction():
         try:
             taken = not (await domains.get(conn, name)).removed
         except NotFound:
@@ -122,7 +122,7 @@ async def change_domain(request: web.Request) -> web.Response:
     """``PUT /v3/domains/{name}``; what is not given stays."""
     given = await params.read(request)
     now_us = request.app[API].clock.now_us()
-    async with request.app[API].pool.acquire() as conn, conn.transaction():
+    async with request.app[API].connection() as conn, conn.transaction():
         domain = await domain_of(request, conn)
         tracking, settings = _tracking_fields(given), _settings_fields(given)
         password = given.text("smtp_password")
@@ -138,7 +138,7 @@ async def change_domain(request: web.Request) -> web.Response:
 
 async def delete_domain(request: web.Request) -> web.Response:
     """``DELETE /v3/domains/{name}``: at once, though Mailgun's text says otherwise."""
-    async with request.app[API].pool.acquire() as conn:
+    async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
         allow_account(request)
         await domains.remove(conn, domain.name)

@@ -18,7 +18,7 @@ _CLICKS: Final = dict.fromkeys(TRUE, "yes") | dict.fromkeys(FALSE, "no") | {"htm
 
 async def get_tracking(request: web.Request) -> web.Response:
     """``GET …/tracking``."""
-    async with request.app[API].pool.acquire() as conn:
+    async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
         settings = await domain_settings.get(conn, domain.number)
     return web.json_response({"tracking": tracking_json(domain, settings)})
@@ -29,7 +29,7 @@ async def _change(
 ) -> web.Response:
     """Change what was given (None was not) and answer with that part."""
     api = request.app[API]
-    async with api.pool.acquire() as conn, conn.transaction():
+    async with api.connection() as conn, conn.transaction():
         domain = await domain_of(request, conn)
         given.check()
         wanted = {name: value for name, value in switches.items() if value is not None}

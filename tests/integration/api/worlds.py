@@ -52,13 +52,13 @@ class World:
 
     async def make_key(self, **fields: Any) -> str:
         """A new key; of the account and for everything unless told otherwise."""
-        async with self.api.pool.acquire() as conn:
+        async with self.api.connection() as conn:
             key, _ = await api_keys.create(conn, "test", now_us=self.clock.now_us(), **fields)
         return key
 
     async def add_domain(self, name: str) -> Domain:
         """A new domain."""
-        async with self.api.pool.acquire() as conn:
+        async with self.api.connection() as conn:
             wanted = Domain(number=0, name=name)
             self.domains[name] = await domains.add(conn, wanted, now_us=self.clock.now_us())
         return self.domains[name]
