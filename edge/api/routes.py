@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from edge.api import credentials, domains, tracking_settings
+from edge.api import credentials, domain_connection, domains, tracking_settings
 from edge.api.auth import Need, allow
 
 DOMAIN: Final = "/v3/domains/{name}"
@@ -41,6 +41,9 @@ def _both_versions() -> list[Route]:
 
 ROUTES: Final = (
     *_both_versions(),
+    Route("GET", f"{DOMAIN}/connection", domain_connection.get_connection, Need.READ),
+    Route("PUT", f"{DOMAIN}/connection", domain_connection.change_connection, Need.WRITE),
+    Route("PUT", f"{DOMAIN}/web_prefix", domain_connection.change_web_prefix, Need.WRITE),
     Route("GET", f"{DOMAIN}/tracking", tracking_settings.get_tracking, Need.READ),
     Route("PUT", f"{DOMAIN}/tracking/open", tracking_settings.change_open, Need.WRITE),
     Route("PUT", f"{DOMAIN}/tracking/click", tracking_settings.change_click, Need.WRITE),

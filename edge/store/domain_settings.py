@@ -46,7 +46,10 @@ async def change(conn: Connection, number: int, **changes: Any) -> DomainSetting
             raise CallerError(f"{footer} is longer than {LONGEST_FOOTER} characters")
         if "\0" in changes.get(footer, ""):
             raise CallerError(f"{footer} holds a NUL character")
+    if not changes:
+        return await get(conn, number)
     async with conn.transaction():
+        await conn.execute(_q["lock"], number)
         changed = msgspec.structs.replace(await get(conn, number), **changes)
         await conn.execute(_q["set"], number, *msgspec.structs.astuple(changed)[1:])
     return changed

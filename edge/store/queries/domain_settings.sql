@@ -3,6 +3,9 @@ SELECT created_at, html_footer, text_footer, spam_action, wildcard, require_tls,
        skip_verification, message_ttl, archive_to
 FROM domains WHERE number = $1;
 
+-- name: lock
+SELECT number FROM domains WHERE number = $1 FOR UPDATE;
+
 -- name: set
 UPDATE domains SET html_footer = $2, text_footer = $3, spam_action = $4, wildcard = $5,
        require_tls = $6, skip_verification = $7, message_ttl = $8, archive_to = $9

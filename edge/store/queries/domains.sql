@@ -45,3 +45,6 @@ UPDATE api_keys SET revoked_at = now() WHERE domain = $1 AND revoked_at IS NULL;
 
 -- name: remove_credentials
 DELETE FROM credentials WHERE domain = $1;
+
+-- name: lock
+SELECT number FROM domains WHERE name = $1 FOR UPDATE;

@@ -1,3 +1,4 @@
+import asyncio
 import re
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -293,3 +294,46 @@ async def test_every_form_of_a_body_says_the_same(db: Pool, spelling: Any) -> No
         sent = spelling({"active": "yes", "place_at_the_top": "yes"})
         got = await world.ask("PUT", f"/v3/domains/{OURS}/tracking/open", **sent)
         assert got.json["open"] == {"active": True, "place_at_the_top": True}, got.body
+
+
+async def test_connection_and_web_prefix(db: Pool) -> None:
+    """Each has a path of its own; the prefix may come in the query, as mailgun-python sends it."""
+    async with serving(db) as world:
+        path = f"/v3/domains/{OURS}"
+        off = {"require_tls": False, "skip_verification": False}
+        assert (await world.ask("GET", f"{path}/connection")).json == {**off, "connection": off}
+        put = await world.ask("PUT", f"{path}/connection", data={"require_tls": "yes"})
+        on = {"require_tls": True, "skip_verification": False}
+        assert put.message.startswith("Domain connection settings have been updated")
+        assert put.json["connection"] == on
+        wrong = await world.ask("PUT", f"{path}/connection", data={"require_tls": "perhaps"})
+        assert (wrong.status, "require_tls" in wrong.message) == (400, True)
+        put = await world.ask("PUT", f"{path}/web_prefix?web_prefix=T")
+        assert put.json == {"message": "Domain web prefix updated"}
+        shown = (await world.ask("GET", path)).json["domain"]
+        assert (shown["tracking_host"], shown["require_tls"]) == (f"t.{OURS}", True)
+        for prefix, text in (("", "is empty"), ("a b", "not a domain name"), ("x" * 64, "label")):
+            got = await world.ask("PUT", f"{path}/web_prefix", data={"web_prefix": prefix})
+            assert (got.status, text in got.message) == (400, True), got.body
+        assert (await world.ask("GET", path)).json["domain"]["web_prefix"] == "t"
+
+
+async def test_changes_at_the_same_time_do_not_undo_each_other(db: Pool) -> None:
+    """Each changes its own fields of one row, whatever it read before."""
+    async with serving(db) as world:
+        path = f"/v3/domains/{OURS}"
+        for _ in range(5):
+            for state in ("yes", "no"):
+                answers = await asyncio.gather(
+                    *(
+                        world.ask("PUT", f"{path}/tracking/{part}", data={"active": state})
+                        for part in ("open", "click", "unsubscribe")
+                    ),
+                    world.ask("PUT", f"{path}/connection", data={"require_tls": state}),
+                    world.ask("PUT", path, data={"wildcard": state}),
+                )
+                assert {got.status for got in answers} == {200}
+                tracking = (await world.ask("GET", f"{path}/tracking")).json["tracking"]
+                shown = (await world.ask("GET", path)).json["domain"]
+                seen = {tracking[part]["active"] for part in ("open", "click", "unsubscribe")}
+                assert seen | {shown["require_tls"], shown["wildcard"]} == {state == "yes"}
