@@ -39,7 +39,7 @@ _USED_EVERY_US: Final = 60_000_000
 
 
 class Need(Enum):
-    """What a route asks of a key."""
+    """What a route asks of a key; a query that is a POST (analytics) still only reads."""
 
     READ = auto()
     WRITE = auto()
