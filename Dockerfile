@@ -19,7 +19,7 @@ VOLUME /var/lib/edge
 EXPOSE 8080 8443 8025
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["/opt/edge/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8025/healthz', timeout=4)"]
+    CMD ["/opt/edge/bin/python", "-c", "import os, ssl, urllib.request; urllib.request.urlopen(('https' if os.environ.get('EDGE_CONTROL_TLS_CERT_FILE') else 'http') + '://127.0.0.1:8025/healthz', timeout=4, context=ssl._create_unverified_context())"]
 
 # Exec form: the supervisor is process 1 and gets SIGTERM itself. It drains within 10 s and then
 # stops the embedded Postgres, if it runs one: give it 30 s (compose.yaml does).

@@ -14,6 +14,9 @@ from edge.observe import logs
 COMMANDS = (
     "serve",
     "domain",
+    "footer",
+    "credential",
+    "apikey",
     "keys",
     "link",
     "token",

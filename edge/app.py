@@ -23,6 +23,7 @@ import uvloop
 from edge import control, crash
 from edge.adapters import first_run
 from edge.adapters.child_process import short_slices
+from edge.api.context import Api
 from edge.clock import SystemClock
 from edge.ingest.station import IngestStation
 from edge.lifecycle import Tasks
@@ -44,6 +45,9 @@ FIRST_RUN: Final = "first run"
 
 LAST_BREATH: Final = 10
 """Seconds from the first sign of the end to the last moment of a child."""
+
+API_CONNECTIONS: Final = 8
+"""Connections to Postgres that the API and the leased jobs share."""
 
 INGEST_NICE: Final = 10
 """How far ingest steps back behind tracking where they share a core (see nice(2))."""
@@ -71,6 +75,7 @@ class Inheritance:
     https: list[socket.socket]
     control: list[socket.socket]
     ssl_context: ssl.SSLContext | None
+    control_context: ssl.SSLContext | None
     vault: Vault
     dsn: str
     parent_pipe: int
@@ -219,7 +224,10 @@ async def _ingest(inh: Inheritance) -> None:
     crash.arm(inh.settings.crash_at)
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
-        async with control.serving(view, inh.control), _database(inh, tasks) as opened:
+        async with (
+            control.serving(view, inh.control, inh.control_context),
+            _database(inh, tasks) as opened,
+        ):
             if opened is None:
                 return
             view.pool = opened
@@ -242,13 +250,27 @@ async def _ingest(inh: Inheritance) -> None:
             await station.run()
 
 
+def _api(settings: Settings) -> Api:
+    return Api(
+        clock=SystemClock(),
+        cname=settings.public_host or "localhost",
+        trusted=trusts(settings.trusted_proxies) or (lambda _: False),
+        failures=settings.api_failures,
+        rate=settings.api_rate_limit,
+    )
+
+
 async def _control(inh: Inheritance) -> None:
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
-        async with control.serving(view, inh.control), _database(inh, tasks) as opened:
+        api = _api(inh.settings)
+        async with (
+            control.serving(view, inh.control, inh.control_context, api),
+            _database(inh, tasks, size=API_CONNECTIONS) as opened,
+        ):
             if opened is None:
                 return
-            view.pool = opened
+            view.pool = api.database = opened
             log.info("control")
             jobs = control.Jobs(
                 pool=opened,
@@ -264,4 +286,7 @@ async def _control(inh: Inheritance) -> None:
 async def _first_run(inh: Inheritance) -> None:
     async with _child(inh) as tasks, _database(inh, tasks, size=1) as opened:
         if opened is not None:
-            await first_run.greet(opened, inh.settings, inh.vault, SystemClock(), tasks)
+            has_api = CONTROL in ROLES[inh.role]
+            await first_run.greet(
+                opened, inh.settings, inh.vault, SystemClock(), tasks, has_api=has_api
+            )

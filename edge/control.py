@@ -3,11 +3,14 @@
 ``/healthz``: this process is alive. ``/readyz``: can mail be served, and is everything behind it
 well? It stays 200 with ``degraded`` while Postgres is down, because the edge serves without it; 503
 only when nothing could be served. ``/metrics``: Prometheus. ``/sample``: the sample message of the
-first run. Everything else is a JSON 404.
+first run. These four are open to whoever reaches the port. With an
+:class:`~edge.api.context.Api` the same port serves the API of :mod:`edge.api`, for which a key is
+needed. Everything else is a JSON 404.
 """
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +21,11 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
+from edge.api import routes
+from edge.api.auth import keys_required
+from edge.api.context import API, Api
+from edge.api.errors import errors_as_json
+from edge.api.request_ids import request_ids
 from edge.clock import Clock
 from edge.observe import metrics
 from edge.roster.snapshot import FILE_NAME
@@ -118,18 +126,6 @@ async def sample(request: web.Request) -> web.Response:
     )
 
 
-@web.middleware
-async def errors_as_json(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """Every error is JSON with a ``message``."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return web.json_response({"message": error.reason}, status=error.status, headers=headers)
-
-
 ROUTES: Final = (
     ("/healthz", healthz),
     ("/readyz", readyz),
@@ -138,25 +134,33 @@ ROUTES: Final = (
 )
 
 
-def application(view: View) -> web.Application:
-    """The control port's application."""
-    app = web.Application(middlewares=[errors_as_json])
+def application(view: View, api: Api | None = None) -> web.Application:
+    """The control port's application; with the API where there is one."""
+    app = web.Application(middlewares=[request_ids, errors_as_json, keys_required])
     app[_VIEW] = view
+    if api is not None:
+        app[API] = api
+        routes.add_to(app)
     for path, handler in ROUTES:
         app.router.add_get(path, handler)
     return app
 
 
 @asynccontextmanager
-async def serving(view: View, sockets: list[socket.socket]) -> AsyncIterator[None]:
+async def serving(
+    view: View,
+    sockets: list[socket.socket],
+    ssl_context: ssl.SSLContext | None = None,
+    api: Api | None = None,
+) -> AsyncIterator[None]:
     """Serve the control port on these inherited sockets; nothing to do without any."""
     runner = web.AppRunner(
-        application(view), access_log=None, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=3.0
+        application(view, api), access_log=None, keepalive_timeout=KEEP_ALIVE, shutdown_timeout=3.0
     )
     await runner.setup()
     try:
         for listener in sockets:
-            await web.SockSite(runner, listener).start()
+            await web.SockSite(runner, listener, ssl_context=ssl_context).start()
         yield
     finally:
         await runner.cleanup()

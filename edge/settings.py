@@ -90,11 +90,33 @@ class Settings(BaseSettings):
         None, description="PEM certificate chain for the HTTPS tracking listener."
     )
     tls_key_file: Path | None = Field(None, description="PEM private key of that certificate.")
+    control_tls_cert_file: Path | None = Field(
+        None,
+        description="PEM certificate chain of the control port, which then speaks HTTPS only.",
+    )
+    control_tls_key_file: Path | None = Field(
+        None, description="PEM private key of that certificate of the control port."
+    )
+    api_failures: int = Field(
+        20,
+        ge=0,
+        le=1_000_000,
+        description=(
+            "Failed API authentications per minute and client address, then 429; 0 = no limit."
+        ),
+    )
+    api_rate_limit: int = Field(
+        0,
+        ge=0,
+        le=10_000_000,
+        description="API requests per minute and key, then 429; 0 = no limit.",
+    )
     public_host: str = Field(
         "", description="Host name that customers' tracking CNAMEs point at; default: localhost."
     )
     public_url: str = Field(
-        "", description="Base of absolute API URLs; default: http:// and the control address."
+        "",
+        description="Base of absolute API URLs; default: scheme and address of the control port.",
     )
     public_http_port: int = Field(
         0, ge=0, le=65535, description="Port in minted http URLs; 0 = the port of EDGE_HTTP_BIND."
@@ -232,7 +254,9 @@ class Settings(BaseSettings):
             raise ValueError("must be an http:// or https:// URL with a host")
         return value.rstrip("/")
 
-    @field_validator("tls_cert_file", "tls_key_file")
+    @field_validator(
+        "tls_cert_file", "tls_key_file", "control_tls_cert_file", "control_tls_key_file"
+    )
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not os.access(value, os.R_OK):
@@ -315,8 +339,10 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         else:
             mistakes.append(f"{name} is not a setting{_similar(field)}")
     values |= {key: value for key, value in overrides.items() if value is not None}
-    if ("tls_cert_file" in values) != ("tls_key_file" in values):
-        mistakes.append("EDGE_TLS_CERT_FILE and EDGE_TLS_KEY_FILE must be given together")
+    for pair in ("tls", "control_tls"):
+        if (f"{pair}_cert_file" in values) != (f"{pair}_key_file" in values):
+            name = f"{PREFIX}{pair.upper()}"
+            mistakes.append(f"{name}_CERT_FILE and {name}_KEY_FILE must be given together")
     settings = None
     try:
         settings = Settings(**values)

@@ -219,13 +219,13 @@ class Supervisor:
                 update={name: getattr(self._settings, name) for name in _STARTUP_ONLY}
                 | {"data_dir": self._settings.data_dir}
             )
-            if self._open.context is not None and wanted.tls_cert_file and wanted.tls_key_file:
-                self._open.context = listening.tls_context(
-                    wanted.tls_cert_file, wanted.tls_key_file
-                )
+            tracking, control = listening.contexts(wanted)
         except EdgeError as error:
             log.error("not reloaded", error=str(error))
             return
+        if self._open.context is not None and tracking is not None:
+            self._open.context = tracking
+        self._open.control_context = control
         self._settings = wanted
         self._context_made = self._clock.monotonic()
         logs.configure(wanted.log_level, "supervisor")
@@ -340,6 +340,7 @@ class Supervisor:
             https=self._open.https if mine else [],
             control=self._open.control if child.work == answers else [],
             ssl_context=self._open.context,
+            control_context=self._open.control_context,
             vault=self._open.vault,
             dsn=self._open.dsn,
             parent_pipe=self._pipe[0],

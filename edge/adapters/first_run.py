@@ -30,7 +30,7 @@ from edge.model.vault import Vault
 from edge.private_files import write_private
 from edge.roster import snapshot
 from edge.settings import Bind, Settings
-from edge.store import domains, events, keys, roster
+from edge.store import api_keys, domains, events, keys, roster
 from edge.store.pool import Pool
 
 SANDBOX: Final = "sandbox.localhost"
@@ -41,8 +41,14 @@ RECIPIENT: Final = "reader@example.com"
 _ROSTER_PATIENCE = 20.0
 
 
-async def greet(pool: Pool, settings: Settings, vault: Vault, clock: Clock, tasks: Tasks) -> None:
-    """Make what a new database lacks, wait until the edge serves it, and print what to open."""
+async def greet(
+    pool: Pool, settings: Settings, vault: Vault, clock: Clock, tasks: Tasks, *, has_api: bool
+) -> None:
+    """Make what a new database lacks, wait until the edge serves it, and print what to open.
+
+    Where this machine ``has_api``, an API key is made and printed too: once, since only its digest
+    is kept.
+    """
     async with pool.acquire() as conn:
         await keys.create_first(conn, vault)
         new = not await domains.list_domains(conn, removed=True)
@@ -76,7 +82,13 @@ async def greet(pool: Pool, settings: Settings, vault: Vault, clock: Clock, task
     )
     write_private(settings.data_dir / SAMPLE_FILE, page.encode(), None)
     if await _served(settings, version, clock, tasks):
-        _say(_welcome(settings, urls["pixel"]))
+        key = await _first_key(pool, clock) if has_api else None
+        _say(_welcome(settings, urls["pixel"], key))
+
+
+async def _first_key(pool: Pool, clock: Clock) -> tuple[str, int]:
+    async with pool.acquire() as conn:
+        return await api_keys.create(conn, "first run", now_us=clock.now_us())
 
 
 def _message_id(clock: Clock) -> str:
@@ -117,7 +129,8 @@ def control_url(settings: Settings) -> str:
     """Base URL of the control port as this machine reaches it."""
     bind = settings.control_bind
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)  # noqa: S104 - compared, not bound
-    return f"http://{Bind(host=host, port=bind.port)}"
+    scheme = "https" if settings.control_tls_cert_file else "http"
+    return f"{scheme}://{Bind(host=host, port=bind.port)}"
 
 
 def command(settings: Settings, *words: str) -> str:
@@ -136,7 +149,18 @@ def command(settings: Settings, *words: str) -> str:
     return shlex.join([*start, *words, *place])
 
 
-def _welcome(settings: Settings, pixel: str) -> str:
+def _api_lines(settings: Settings, key: str, number: int) -> list[str]:
+    """A request that works when it is pasted; ``-k`` because the certificate names no loopback."""
+    flags = "-sk" if settings.control_tls_cert_file else "-s"
+    return [
+        "Use the API with this key, which is shown only now:",
+        f"  curl {flags} --user 'api:{key}' {control_url(settings)}/v3/domains",
+        "End that key when you have one of your own:",
+        f"  {command(settings, 'apikey', 'revoke', str(number))}",
+    ]
+
+
+def _welcome(settings: Settings, pixel: str, key: tuple[str, int] | None) -> str:
     lines = [
         "",
         "The edge is ready, with a sandbox domain and a sample message.",
@@ -147,6 +171,7 @@ def _welcome(settings: Settings, pixel: str) -> str:
         f"  curl -s -D - -o /dev/null '{pixel}'",
         "See what was recorded, from another terminal (it takes a few seconds to appear):",
         f"  {command(settings, 'events', 'tail')}",
+        *(_api_lines(settings, *key) if key else ()),
         "Track a domain of your own:",
         f"  {command(settings, 'domain', 'add', 'example.com')}",
         "",

@@ -12,7 +12,7 @@ from typing import Final
 
 from edge.clock import Clock
 from edge.model.errors import OperatorError
-from edge.settings import Bind
+from edge.settings import Bind, Settings
 from edge.store.embedded import pause
 
 BACKLOG: Final = 1024
@@ -81,9 +81,10 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
+def tls_context(certificate: Path, key: Path, setting: str = "EDGE_TLS") -> ssl.SSLContext:
     """The listener's context: TLS >= 1.2, forward secrecy only, no renegotiation, one ticket.
 
+    ``setting`` is how the names of the two settings begin.
     Raises :class:`~edge.model.errors.OperatorError` for files that are no certificate and its key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -96,7 +97,22 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(
-            f"EDGE_TLS_CERT_FILE {certificate} and EDGE_TLS_KEY_FILE {key} are not a PEM chain and "
-            f"its private key: {error}"
+            f"{setting}_CERT_FILE {certificate} and {setting}_KEY_FILE {key} are not a PEM chain "
+            f"and its private key: {error}"
         ) from None
     return context
+
+
+def contexts(settings: Settings) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """The contexts of tracking and of the control port; None where no certificate is given.
+
+    Raises as :func:`tls_context`.
+    """
+    tracking = control = None
+    if settings.tls_cert_file is not None and settings.tls_key_file is not None:
+        tracking = tls_context(settings.tls_cert_file, settings.tls_key_file)
+    if settings.control_tls_cert_file is not None and settings.control_tls_key_file is not None:
+        control = tls_context(
+            settings.control_tls_cert_file, settings.control_tls_key_file, "EDGE_CONTROL_TLS"
+        )
+    return tracking, control

@@ -27,6 +27,7 @@ class Opened:
     https: list[socket.socket] = field(default_factory=list)
     control: list[socket.socket] = field(default_factory=list)
     context: ssl.SSLContext | None = None
+    control_context: ssl.SSLContext | None = None
     cluster: Cluster | None = None
     dsn: str = ""
 
@@ -48,8 +49,7 @@ def open_all(settings: Settings, *, tracks: bool, clock: Clock) -> tuple[Setting
         vault = vault_for(settings, cluster, user)
         opened = Opened(user, lock, vault, data_directory.edge_id(settings.data_dir, user))
         opened.cluster = cluster
-        if settings.tls_cert_file is not None and settings.tls_key_file is not None:
-            opened.context = listening.tls_context(settings.tls_cert_file, settings.tls_key_file)
+        opened.context, opened.control_context = listening.contexts(settings)
         settings = _bind(settings, tracks, opened, clock)
         if cluster is not None:
             _ = cluster.binaries  # those of its version must be here: better told now than later

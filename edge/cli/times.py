@@ -36,6 +36,13 @@ def parse_time(text: str, *, now_us: int) -> int:
     )
 
 
+def parse_expiry(text: str, *, now_us: int) -> int:
+    """As :func:`parse_time`, but spans lead forward from now: ``90d`` is in ninety days."""
+    if match := _AGO.fullmatch(text.strip()):
+        return now_us + int(match[1]) * _UNITS[match[2]] * 1_000_000
+    return parse_time(text, now_us=now_us)
+
+
 def format_time(at: int) -> str:
     """A point in time (µs) in UTC, to the second."""
     return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -71,9 +71,11 @@ async def add(conn: Connection, domain: Domain, *, now_us: int) -> Domain:
 async def change(conn: Connection, name: str, now_us: int, **changes: Any) -> Domain:
     """Change some fields of a domain; raises NotFound, and CallerError as :func:`add`.
 
-    Events already stored keep the retention under which they were stored.
+    Events already stored keep the retention under which they were stored. The row is locked first:
+    of two changes at the same time to different fields neither undoes the other.
     """
     async with conn.transaction():
+        await conn.execute(_q["lock"], host_name(name))
         domain = await get(conn, name)
         if domain.removed:
             raise NotFound(f"domain {domain.name} is removed; `edge domain add` brings it back")
@@ -100,9 +102,14 @@ async def _settle(conn: Connection, domain: Domain, now_us: int) -> None:
 
 
 async def remove(conn: Connection, name: str) -> Domain:
-    """Remove a domain: it is instrumented no more, while its links go on working."""
+    """Remove a domain: it is instrumented no more, while its links go on working.
+
+    Its API keys are revoked and its SMTP credentials deleted: they must not come back with it.
+    """
     async with conn.transaction():
         domain = await get(conn, name)
         if await conn.fetchval(_q["remove"], domain.name) is None:
             raise NotFound(f"domain {domain.name} is removed already")
+        await conn.execute(_q["revoke_keys"], domain.number)
+        await conn.execute(_q["remove_credentials"], domain.number)
         return msgspec.structs.replace(domain, removed=True)

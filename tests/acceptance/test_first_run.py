@@ -24,12 +24,16 @@ def test_the_first_start_prints_commands_that_work_and_the_second_where_things_a
         assert tuple(added[:3]) == PROGRAM
         done = subprocess.run(added, capture_output=True, text=True, check=True, cwd=Path.cwd())
         assert "email.example.com" in done.stdout
+        asked = next(shlex.split(line) for line in welcome if "--user" in line)
+        answer = subprocess.run(asked, capture_output=True, text=True, check=True)
+        assert '"name": "sandbox.localhost"' in answer.stdout
         assert one.stop() == 0
         length = len(one.output)
         one.start().ready()
         again = one.output[length:]
         assert f"Sample message: http://127.0.0.1:{one.control}/sample" in again
         assert "sandbox domain" not in again
+        assert "key-" not in again
 
 
 def test_a_terminals_interrupt_to_all_processes_is_the_supervisors_to_answer() -> None:

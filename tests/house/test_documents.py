@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
+from edge.api import routes as api_routes
 from edge.control import ROUTES as CONTROL_ROUTES
 from edge.model.event import ClientInfo, Event, Geolocation, Verdict
 from edge.model.mailgun_json import render
@@ -80,6 +81,7 @@ def test_every_route_is_described() -> None:
     rows = _rows("docs/routes.md")
     expected = {path: ", ".join(methods) for path, methods in ROUTES.items()}
     expected |= {path: "GET, HEAD" for path, _ in CONTROL_ROUTES}
+    expected |= api_routes.methods()
     documented = {path: cells[0] for path, cells in rows.items() if path.startswith("/")}
     assert documented == expected
 

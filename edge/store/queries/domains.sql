@@ -12,6 +12,8 @@ SET web_prefix = excluded.web_prefix, web_scheme = excluded.web_scheme, open = e
     click = excluded.click, unsubscribe = excluded.unsubscribe,
     pixel_at_top = excluded.pixel_at_top, unsubscribe_on_get = excluded.unsubscribe_on_get,
     retention_days = excluded.retention_days, removed_at = NULL,
+    html_footer = DEFAULT, text_footer = DEFAULT, spam_action = DEFAULT, wildcard = DEFAULT,
+    require_tls = DEFAULT, skip_verification = DEFAULT, message_ttl = DEFAULT, archive_to = DEFAULT,
     retention_since = CASE WHEN domains.retention_days = excluded.retention_days THEN domains.retention_since
         ELSE now() + interval '1 hour' END
 WHERE domains.removed_at IS NOT NULL
@@ -37,3 +39,12 @@ SELECT host FROM hosts WHERE domain = $1 ORDER BY created_at, host;
 
 -- name: classes
 SELECT count(DISTINCT retention_days) FROM domains WHERE removed_at IS NULL;
+
+-- name: revoke_keys
+UPDATE api_keys SET revoked_at = now() WHERE domain = $1 AND revoked_at IS NULL;
+
+-- name: remove_credentials
+DELETE FROM credentials WHERE domain = $1;
+
+-- name: lock
+SELECT number FROM domains WHERE name = $1 FOR UPDATE;

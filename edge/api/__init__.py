@@ -1,0 +1,1 @@
+"""The Mailgun-compatible HTTP API: one module for each resource, and what they share."""

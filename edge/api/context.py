@@ -1,0 +1,63 @@
+"""What every handler works with; built by assembly, once for each application."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+
+from edge.api.throttle import Bucket
+from edge.clock import Clock
+from edge.model.errors import PeerError
+from edge.store.api_keys import ApiKey
+from edge.store.pool import Connection, Pool
+
+MAX_BODY: Final = 26 * 2**20
+"""Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""
+
+
+PATIENCE: Final = 10.0
+"""Seconds that a request waits for a free connection to Postgres."""
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+@dataclass(kw_only=True)
+class Api:
+    """The API's surroundings.
+
+    ``cname`` is what tracking hosts point at, ``trusted`` tells which addresses are proxies whose
+    ``X-Forwarded-For`` counts. ``failures`` and ``rate`` are per minute, for each address and for
+    each key; 0 is no limit. ``database`` is None until Postgres was reached.
+    """
+
+    clock: Clock
+    cname: str
+    trusted: Callable[[str], bool] = _nobody
+    failures: int = 20
+    rate: int = 0
+    max_body: int = MAX_BODY
+    database: Pool | None = None
+    failed: Bucket = field(init=False)
+    requests: Bucket = field(init=False)
+    known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.failed = Bucket(self.failures, self.clock)
+        self.requests = Bucket(self.rate, self.clock)
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for the length of an ``async with``.
+
+        Raises PeerError while there is no pool, and TimeoutError when none is free in time.
+        """
+        if self.database is None:
+            raise PeerError("Postgres was not reached since the start")
+        return self.database.acquire(timeout=PATIENCE)
+
+
+API: Final = web.AppKey("api", Api)
+KEY: Final = web.RequestKey("api_key", ApiKey)

@@ -1,0 +1,64 @@
+"""A domain as Mailgun's API shows it."""
+
+from typing import Any
+
+from edge.api.params import rfc1123
+from edge.model.domain import Domain
+from edge.store.domain_settings import DomainSettings
+
+
+def domain_id(domain: Domain, settings: DomainSettings) -> str:
+    """24 hexadecimal digits that never change: the second of its making, and its number."""
+    return f"{settings.created_at // 1_000_000 & 0xFFFFFFFF:08x}{domain.number:016x}"
+
+
+def domain_json(domain: Domain, settings: DomainSettings) -> dict[str, Any]:
+    """The domain object."""
+    return {
+        "id": domain_id(domain, settings),
+        "name": domain.name,
+        "state": "active",
+        "type": "sandbox" if domain.name.endswith(".localhost") else "custom",
+        "created_at": rfc1123(settings.created_at),
+        "is_disabled": False,
+        "disabled": None,
+        "smtp_login": f"postmaster@{domain.name}",
+        "spam_action": settings.spam_action,
+        "wildcard": settings.wildcard,
+        "require_tls": settings.require_tls,
+        "skip_verification": settings.skip_verification,
+        "use_automatic_sender_security": False,
+        "web_prefix": domain.web_prefix,
+        "web_scheme": domain.web_scheme,
+        "tracking_host": domain.tracking_host,
+        "encrypt_incoming_message": False,
+        "message_ttl": settings.message_ttl,
+        "archive_to": settings.archive_to,
+    }
+
+
+def dns_json(domain: Domain, cname: str) -> dict[str, Any]:
+    """The DNS records to create. Whether they are there is unknown: nothing looks them up yet."""
+    record = {
+        "is_active": False,
+        "cached": [],
+        "name": domain.tracking_host,
+        "record_type": "CNAME",
+        "valid": "unknown",
+        "value": cname,
+    }
+    return {"receiving_dns_records": [], "sending_dns_records": [record]}
+
+
+def tracking_json(domain: Domain, settings: DomainSettings) -> dict[str, Any]:
+    """The tracking settings. ``click.active`` stays a boolean: Go's client decodes no other."""
+    return {
+        "open": {"active": domain.open, "place_at_the_top": domain.pixel_at_top},
+        "click": {"active": domain.click != "no"},
+        "unsubscribe": {
+            "active": domain.unsubscribe,
+            "html_footer": settings.html_footer,
+            "text_footer": settings.text_footer,
+        },
+        "web_scheme": domain.web_scheme,
+    }

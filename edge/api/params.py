@@ -1,0 +1,226 @@
+"""The one way from a request to typed values; every mistake of a request is reported at once.
+
+    params = await read(request)
+    name = params.text("name", required=True)
+    limit = params.number("limit", default=100, low=1, high=1000)
+    params.check()
+
+What is absent comes back as its default; ``""`` counts as absent but for text. A mistake comes back
+as the default too, and :meth:`Params.check` raises one CallerError that tells them all. Fields of
+the body win over the query's. Unknown fields are ignored, as at Mailgun: its own SDKs send some.
+"""
+
+import math
+from collections.abc import Collection
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeVar, overload
+
+from aiohttp import web
+
+from edge.api.body import MAX_FIELDS, Fields, read_body
+from edge.api.context import API
+from edge.model.errors import CallerError
+
+TRUE: Final = frozenset({"yes", "true", "1", "on"})
+FALSE: Final = frozenset({"no", "false", "0", "off"})
+
+LONGEST_TEXT: Final = 1_000
+_SHOWN: Final = 100
+_LINES: Final = frozenset("\t\r\n")
+_LATEST_US: Final = 253_402_300_799_000_000
+"""The end of the year 9999, in µs: what a date may be at most."""
+
+T = TypeVar("T")
+
+
+class Params:
+    """The parameters of one request. See the module's text."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+        self._mistakes: list[str] = []
+
+    def check(self) -> None:
+        """Raise one CallerError that tells every mistake; nothing when there was none."""
+        if self._mistakes:
+            raise CallerError("; ".join(self._mistakes))
+
+    def mistake(self, text: str) -> None:
+        """Add a mistake that only the handler can see."""
+        self._mistakes.append(text)
+
+    def has(self, name: str) -> bool:
+        """Whether the parameter was given, be it empty."""
+        return name in self.fields.texts
+
+    def _one(self, name: str, required: bool) -> str | None:
+        """The single value; the same value twice is one, different ones are a mistake."""
+        given = self.fields.texts.get(name, [])
+        if len(set(given)) > 1:
+            self.mistake(f"{name} is given more than once")
+            return None
+        if not given and required:
+            self.mistake(f"{name} is missing")
+        return given[0] if given else None
+
+    @overload
+    def text(
+        self,
+        name: str,
+        default: str,
+        *,
+        required: bool = ...,
+        longest: int = ...,
+        lines: bool = ...,
+    ) -> str: ...
+
+    @overload
+    def text(
+        self,
+        name: str,
+        default: None = ...,
+        *,
+        required: bool = ...,
+        longest: int = ...,
+        lines: bool = ...,
+    ) -> str | None: ...
+
+    def text(
+        self,
+        name: str,
+        default: str | None = None,
+        *,
+        required: bool = False,
+        longest: int = LONGEST_TEXT,
+        lines: bool = False,
+    ) -> str | None:
+        """Text without control characters; ``lines`` allows tabs and line ends."""
+        value = self._one(name, required)
+        if value is None:
+            return default
+        if len(value) > longest:
+            self.mistake(f"{name} is longer than {longest} characters")
+        elif any(_is_control(c) and not (lines and c in _LINES) for c in value):
+            self.mistake(f"{name} holds a control character")
+        elif required and not value.strip():
+            self.mistake(f"{name} is empty")
+        else:
+            return value
+        return default
+
+    @overload
+    def boolean(self, name: str, default: bool) -> bool: ...
+
+    @overload
+    def boolean(self, name: str, default: None = ...) -> bool | None: ...
+
+    def boolean(self, name: str, default: bool | None = None) -> bool | None:
+        """``yes/no``, ``true/false``, ``1/0`` or ``on/off``, in any case."""
+        value = (self._one(name, required=False) or "").strip().lower()
+        if value in TRUE or value in FALSE:
+            return value in TRUE
+        if value:
+            self.mistake(f"{name} has to be yes, no, true or false, not {_shown(value)}")
+        return default
+
+    @overload
+    def choice(self, name: str, allowed: Collection[str], default: str) -> str: ...
+
+    @overload
+    def choice(self, name: str, allowed: Collection[str], default: None = ...) -> str | None: ...
+
+    def choice(self, name: str, allowed: Collection[str], default: str | None = None) -> str | None:
+        """One of some words, in any case."""
+        value = (self._one(name, required=False) or "").strip().lower()
+        if value in allowed:
+            return value
+        if value:
+            self.mistake(f"{name} has to be one of {', '.join(allowed)}, not {_shown(value)}")
+        return default
+
+    @overload
+    def number(self, name: str, default: int, *, low: int, high: int) -> int: ...
+
+    @overload
+    def number(self, name: str, default: None = ..., *, low: int, high: int) -> int | None: ...
+
+    def number(self, name: str, default: int | None = None, *, low: int, high: int) -> int | None:
+        """A whole number from ``low`` to ``high``."""
+        value = (self._one(name, required=False) or "").strip()
+        if not value:
+            return default
+        digits = value.removeprefix("-")
+        if (
+            len(digits) <= 18
+            and digits.isascii()
+            and digits.isdigit()
+            and low <= int(value) <= high
+        ):
+            return int(value)
+        self.mistake(f"{name} has to be a whole number from {low} to {high}, not {_shown(value)}")
+        return default
+
+    def time(self, name: str) -> int | None:
+        """A point in time in µs since the epoch: RFC 2822, or epoch seconds (``1709632800.5``)."""
+        value = (self._one(name, required=False) or "").strip()
+        if not value:
+            return None
+        try:
+            return parse_time(value)
+        except ValueError:
+            self.mistake(f"{name} has to be an RFC 2822 date or epoch seconds, not {_shown(value)}")
+            return None
+
+    def texts(self, name: str, *, longest: int = LONGEST_TEXT, most: int = MAX_FIELDS) -> list[str]:
+        """Every value of a parameter that may be repeated."""
+        given = self.fields.texts.get(name, [])
+        if len(given) > most:
+            self.mistake(f"{name} is given more than {most} times")
+        elif any(len(value) > longest for value in given):
+            self.mistake(f"{name} is longer than {longest} characters")
+        elif any(_is_control(c) for value in given for c in value):
+            self.mistake(f"{name} holds a control character")
+        else:
+            return given
+        return []
+
+
+def _is_control(character: str) -> bool:
+    """C0, DEL, C1, and lone surrogates, which no database takes."""
+    return character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff"
+
+
+def _shown(value: str) -> str:
+    """A wrong value in an error: short, and escaped."""
+    return repr(value if len(value) <= _SHOWN else value[:_SHOWN] + "…")
+
+
+def parse_time(text: str) -> int:
+    """Microseconds since the epoch; raises ValueError. Without a zone it is UTC (``-0000``)."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        moment = parsedate_to_datetime(text)
+        try:
+            seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+        except OverflowError:
+            raise ValueError(text) from None
+    if not math.isfinite(seconds) or not 0 <= seconds * 1e6 <= _LATEST_US:
+        raise ValueError(text)
+    return round(seconds * 1_000_000)
+
+
+def rfc1123(at: int, zone: str = "GMT") -> str:
+    """A point in time (µs) as Mailgun writes it; which zone's name depends on the resource."""
+    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime(f"%a, %d %b %Y %H:%M:%S {zone}")
+
+
+async def read(request: web.Request) -> Params:
+    """The parameters of a request; raises TooLarge, and CallerError for a body nobody can read."""
+    fields = await read_body(request, request.config_dict[API].max_body)
+    body = set(fields.texts)
+    for name, value in request.query.items():
+        if name.removesuffix("[]") not in body:
+            fields.add(name, value)
+    return Params(fields)

@@ -1,0 +1,85 @@
+"""Every route of the API and what it asks of a key: the only place where paths are written.
+
+Adding a resource is a module beside this one and its lines in :data:`ROUTES`.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+from aiohttp import web
+
+from edge.api import credentials, domain_connection, domains, tracking_settings
+from edge.api.auth import Need, allow
+
+DOMAIN: Final = "/v3/domains/{name}"
+DOMAINS: Final = ("/v3/domains", "/v4/domains")
+
+
+class Route(NamedTuple):
+    """One method of one path."""
+
+    method: str
+    path: str
+    handler: Callable[[web.Request], Awaitable[web.Response]]
+    need: Need
+
+
+def _both_versions() -> list[Route]:
+    return [
+        route
+        for base in DOMAINS
+        for route in (
+            Route("GET", base, domains.list_domains, Need.READ),
+            Route("POST", base, domains.create_domain, Need.WRITE),
+            Route("GET", f"{base}/{{name}}", domains.get_domain, Need.READ),
+            Route("PUT", f"{base}/{{name}}", domains.change_domain, Need.WRITE),
+            Route("DELETE", f"{base}/{{name}}", domains.delete_domain, Need.WRITE),
+        )
+    ]
+
+
+ROUTES: Final = (
+    *_both_versions(),
+    Route("GET", f"{DOMAIN}/connection", domain_connection.get_connection, Need.READ),
+    Route("PUT", f"{DOMAIN}/connection", domain_connection.change_connection, Need.WRITE),
+    Route("PUT", f"{DOMAIN}/web_prefix", domain_connection.change_web_prefix, Need.WRITE),
+    Route("GET", f"{DOMAIN}/tracking", tracking_settings.get_tracking, Need.READ),
+    Route("PUT", f"{DOMAIN}/tracking/open", tracking_settings.change_open, Need.WRITE),
+    Route("PUT", f"{DOMAIN}/tracking/click", tracking_settings.change_click, Need.WRITE),
+    Route(
+        "PUT", f"{DOMAIN}/tracking/unsubscribe", tracking_settings.change_unsubscribe, Need.WRITE
+    ),
+    Route("GET", f"{DOMAIN}/credentials", credentials.list_credentials, Need.READ),
+    Route("POST", f"{DOMAIN}/credentials", credentials.create_credential, Need.WRITE),
+    Route("DELETE", f"{DOMAIN}/credentials", credentials.delete_credentials, Need.WRITE),
+    Route("PUT", f"{DOMAIN}/credentials/{{login}}", credentials.change_password, Need.WRITE),
+    Route("DELETE", f"{DOMAIN}/credentials/{{login}}", credentials.delete_credential, Need.WRITE),
+)
+
+
+async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:
+    allow(request, route.need)
+    response = await route.handler(request)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def methods() -> dict[str, str]:
+    """The methods of each path as the documentation lists them."""
+    found: dict[str, list[str]] = {}
+    for route in ROUTES:
+        found.setdefault(route.path, []).extend(
+            ["GET", "HEAD"] if route.method == "GET" else [route.method]
+        )
+    return {path: ", ".join(names) for path, names in found.items()}
+
+
+def add_to(app: web.Application) -> None:
+    """Put the API's routes into the application of the control port."""
+    for route in ROUTES:
+        handler = partial(_allowed, route)
+        if route.method == "GET":
+            app.router.add_get(route.path, handler)
+        else:
+            app.router.add_route(route.method, route.path, handler)

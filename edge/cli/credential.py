@@ -1,0 +1,132 @@
+"""``edge credential``: SMTP logins of a domain."""
+
+import secrets
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from edge.cli import session
+from edge.cli.options import AsJson, Config, DataDir, print_json, print_table, run
+from edge.cli.times import format_time
+from edge.clock import SystemClock
+from edge.model.domain import Domain
+from edge.model.errors import CallerError, NotFound
+from edge.settings import Settings, load
+from edge.store import credentials, domains
+from edge.store.pool import Connection
+
+app = typer.Typer(help="SMTP logins of a domain.", no_args_is_help=True)
+
+MADE_BYTES = 24
+"""Random bytes in a password that is made here."""
+
+T = TypeVar("T")
+
+DomainName = Annotated[
+    str, typer.Argument(metavar="DOMAIN", help="Sending domain, mg.example.com.")
+]
+Login = Annotated[str, typer.Argument(metavar="LOGIN", help="Login: ann, or ann@mg.example.com.")]
+FromStdin = Annotated[
+    bool,
+    typer.Option("--password-stdin", help="Read the password from standard input; else make one."),
+]
+
+
+def _password(from_stdin: bool) -> tuple[str, bool]:
+    """The password, and whether it was made here. Never an argument: ``ps`` shows those."""
+    if not from_stdin:
+        return secrets.token_urlsafe(MADE_BYTES), True
+    given = sys.stdin.readline().rstrip("\r\n")
+    if not given:
+        raise CallerError("--password-stdin: standard input is empty; write the password to it")
+    return given, False
+
+
+def _on_domain(
+    settings: Settings, name: str, act: Callable[[Connection, Domain], Awaitable[T]]
+) -> T:
+    """Do something with a domain that is there."""
+
+    async def work() -> T:
+        async with session.database(settings) as pool, pool.acquire() as conn:
+            domain = await domains.get(conn, name)
+            if domain.removed:
+                raise NotFound(f"domain {domain.name} is removed; `edge domain add` brings it back")
+            return await act(conn, domain)
+
+    return run(work())
+
+
+def _tell(done: str, password: str, made: bool) -> None:
+    typer.echo(f"{done} Password, shown only now: {password}" if made else done)
+
+
+@app.command(epilog="Example: edge credential add mg.example.com ann")
+def add(
+    domain: DomainName,
+    login: Login,
+    password_stdin: FromStdin = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Add a login; a password that was made here is printed as the last word."""
+    settings = load(config, data_dir=data_dir)
+    password, made = _password(password_stdin)
+    now_us = SystemClock.now_us()
+    whole = _on_domain(
+        settings,
+        domain,
+        lambda conn, found: credentials.add(conn, found, login, password, now_us=now_us),
+    )
+    _tell(f"Added {whole}.", password, made)
+
+
+@app.command("list", epilog="Example: edge credential list mg.example.com --json")
+def list_(
+    domain: DomainName, as_json: AsJson = False, data_dir: DataDir = None, config: Config = None
+) -> None:
+    """List the logins of a domain."""
+    settings = load(config, data_dir=data_dir)
+    found = _on_domain(settings, domain, credentials.list_credentials)
+    if as_json:
+        for one in found:
+            times = {"created": one.created_at / 1e6, "changed": one.changed_at / 1e6}
+            print_json({"login": one.login, **times})
+        return
+    print_table(
+        ("login", "created (UTC)", "password changed (UTC)"),
+        ((one.login, format_time(one.created_at), format_time(one.changed_at)) for one in found),
+        empty=f"{domain} has no login yet; add one: edge credential add {domain} ann",
+    )
+
+
+@app.command("set-password", epilog="Example: edge credential set-password mg.example.com ann")
+def set_password(
+    domain: DomainName,
+    login: Login,
+    password_stdin: FromStdin = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Change a login's password; one that was made here is printed as the last word."""
+    settings = load(config, data_dir=data_dir)
+    password, made = _password(password_stdin)
+    now_us = SystemClock.now_us()
+    whole = _on_domain(
+        settings,
+        domain,
+        lambda conn, found: credentials.set_password(conn, found, login, password, now_us=now_us),
+    )
+    _tell(f"Changed the password of {whole}.", password, made)
+
+
+@app.command(epilog="Example: edge credential remove mg.example.com ann")
+def remove(
+    domain: DomainName, login: Login, data_dir: DataDir = None, config: Config = None
+) -> None:
+    """Remove a login."""
+    settings = load(config, data_dir=data_dir)
+    whole = _on_domain(settings, domain, lambda conn, found: credentials.remove(conn, found, login))
+    typer.echo(f"Removed {whole}.")
