@@ -38,7 +38,9 @@ _BARE_ENDS = re.compile(rb"\r\n|\r|\n")
 _BLANKS = re.compile(rb"[ \t]+")
 _BLANKS_AT_END = re.compile(rb"[ \t]+(?=\r\n|\Z)")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
-_LABELS = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*")
+_LABELS = re.compile(
+    r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*"
+)
 
 Key = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -205,6 +207,4 @@ def _folded(names: Sequence[bytes]) -> bytes:
 
 def txt_strings(record: str) -> list[str]:
     """The record in strings of at most 255 octets, as zone files and DNS panels want it."""
-    return [
-        record[at : at + TXT_STRING_OCTETS] for at in range(0, len(record), TXT_STRING_OCTETS)
-    ]
+    return [record[at : at + TXT_STRING_OCTETS] for at in range(0, len(record), TXT_STRING_OCTETS)]

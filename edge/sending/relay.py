@@ -103,8 +103,11 @@ class Relay:
             found = [Exchanger(route.host, await self._of_system(route.host, route.port))]
         else:
             found = await self._exchangers.of(recipient.rpartition("@")[2])
-        return [_peer(route, server.host, address) for server in found for address in
-                server.addresses[:2]]
+        return [
+            _peer(route, server.host, address)
+            for server in found
+            for address in server.addresses[:2]
+        ]
 
     async def _of_system(self, host: str, port: int) -> tuple[str, ...]:
         """A smarthost's addresses as the system resolves them: /etc/hosts counts for it."""
@@ -229,6 +232,4 @@ class Relay:
 def _peer(route: Route, host: str, address: str) -> Peer:
     if isinstance(route, DirectToMx):
         return Peer(host, address, route.port, route.tls)
-    return Peer(
-        host, address, route.port, route.tls, route.implicit, route.user, route.password
-    )
+    return Peer(host, address, route.port, route.tls, route.implicit, route.user, route.password)

@@ -21,7 +21,9 @@ import msgspec
 from edge.model.errors import PeerError
 from edge.sending.replies import Reason, Verdict, unanswered
 
-MOST_EXCHANGERS: Final = 5  # Postfix's smtp_mx_address_limit, and its reason: a domain may list hundreds
+MOST_EXCHANGERS: Final = (
+    5  # Postfix's smtp_mx_address_limit, and its reason: a domain may list hundreds
+)
 
 
 class Undeliverable(PeerError):
@@ -82,7 +84,9 @@ class Exchangers:
             return [self._reachable(domain, addresses)]
         order = sorted(found, key=lambda record: (record.preference, random.random()))  # noqa: S311 - RFC 5321 § 5.1: equal ones in random order
         if len(order) == 1 and order[0].exchange == dns.name.root:
-            raise Undeliverable(Reason.NOT_ACCEPTING, "null-mx", f"{domain} takes no mail (null MX)")
+            raise Undeliverable(
+                Reason.NOT_ACCEPTING, "null-mx", f"{domain} takes no mail (null MX)"
+            )
         own = [r.preference for r in order if r.exchange.to_text(True).lower() == self._own]
         if own:
             order = [record for record in order if record.preference < own[0]]
@@ -92,7 +96,7 @@ class Exchangers:
 
     async def _usable(self, domain: str, hosts: list[str]) -> list[Exchanger]:
         """Those hosts that have an address; soft if none has: the domain exists, and may mend."""
-        exchangers = []
+        exchangers: list[Exchanger] = []
         trouble = Undeliverable(Reason.NETWORK, "mx-without-address", f"no MX of {domain} resolves")
         for host in hosts:
             if len(exchangers) == MOST_EXCHANGERS:
@@ -120,9 +124,7 @@ class Exchangers:
                 dns.name.from_text(name), kind, raise_on_no_answer=False, lifetime=self._timeout
             )
         except dns.resolver.NXDOMAIN:
-            raise Undeliverable(
-                Reason.HOST_UNKNOWN, "nxdomain", f"{name} does not exist"
-            ) from None
+            raise Undeliverable(Reason.HOST_UNKNOWN, "nxdomain", f"{name} does not exist") from None
         except (dns.name.LabelTooLong, dns.name.NameTooLong, dns.name.EmptyLabel):
             raise Undeliverable(
                 Reason.HOST_UNKNOWN, "not-a-name", f"{name!r} is no domain name"

@@ -21,7 +21,9 @@ MX_PORT: Final = 25
 class Tls(StrEnum):
     """How much TLS a route insists on."""
 
-    REQUIRED = "required"  # with a certificate that verifies for the host's name, or nothing is sent
+    REQUIRED = (
+        "required"  # with a certificate that verifies for the host's name, or nothing is sent
+    )
     OPPORTUNISTIC = "opportunistic"  # if offered, unverified: RFC 7435
     OFF = "off"  # never; for a relay on this machine
 

@@ -302,6 +302,4 @@ def _broken(phase: Phase, error: BaseException) -> SessionFailure:
         evidence = f"timeout-{phase}"
     else:
         evidence = f"connection-lost-{phase}" if phase is not Phase.CONNECT else "no-connection"
-    return SessionFailure(
-        phase, unanswered(Reason.NETWORK, evidence, _said(error)), broken=True
-    )
+    return SessionFailure(phase, unanswered(Reason.NETWORK, evidence, _said(error)), broken=True)
