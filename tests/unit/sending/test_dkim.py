@@ -37,7 +37,10 @@ def _verifies(signer: Signer, message: bytes) -> bool:
         assert name.decode().rstrip(".") == signer.record_name
         return signer.record().encode()
 
-    return bool(dkim.DKIM(message).verify(dnsfunc=txt))
+    try:
+        return bool(dkim.DKIM(message).verify(dnsfunc=txt))
+    except dkim.ValidationError:  # how dkimpy says that the body's hash is another
+        return False
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
