@@ -8,6 +8,7 @@ to the dot itself leaves the outcome unknown.
 import asyncio
 import socket
 import ssl
+from typing import cast
 
 import aiosmtplib
 import msgspec
@@ -196,9 +197,8 @@ class Session:
         """Until the transport's buffer is empty; at once for all but long messages."""
         pause = 0.0
         while (transport := self._smtp.transport) is not None and not transport.is_closing():
-            if not isinstance(transport, asyncio.WriteTransport):
-                return
-            if transport.get_write_buffer_size() == 0:
+            # uvloop's transports are none of asyncio's classes, and have the method all the same.
+            if cast(asyncio.WriteTransport, transport).get_write_buffer_size() == 0:
                 return
             await asyncio.sleep(pause)
             pause = 0.005

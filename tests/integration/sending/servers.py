@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -51,7 +52,7 @@ async def smtp_server(
     implicit: bool = False,
     password: str | None = None,
 ) -> AsyncIterator[int]:
-    """A well-behaved server on loopback; its port. STARTTLS with a context; AUTH with a password."""
+    """A good server on loopback; its port. STARTTLS with a context, AUTH with a password."""
 
     def check(server: SMTP, session: Session, envelope: Envelope, how: str, data: object) -> object:
         given = getattr(data, "password", b"")
@@ -92,7 +93,7 @@ async def scripted_server(
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await converse(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             writer.close()
@@ -139,8 +140,7 @@ class _Zone(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way to answer."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """One answer."""

@@ -118,7 +118,7 @@ async def test_caps_hold() -> None:
         ({}, SILENCE, "timeout-connect", 0),
         ({}, b"SSH-2.0-x\r\n", "not-smtp", 0),
         ({}, CLOSE, "no-connection", 0),
-        ({}, b"421 4.3.2 shutting down\r\n", "temporary", 421),
+        ({}, b"421 4.3.2 shutting down\r\n", "status-4.3.2", 421),
         ({}, b"554 no SMTP service\r\n", "blocked", 554),
         ({}, b"521 5.3.2 we do not\r\n", "status-5.3.2", 521),
         ({"EHLO": SILENCE}, None, "timeout-helo", 0),
@@ -202,6 +202,7 @@ async def test_tls(tmp_path: Path) -> None:
         assert unoffered.verdict.evidence == "tls-not-offered"
         assert len(inbox.taken) == before
         for password, fine in (("pw", True), ("wrong", False)):
+            print("LOGIN", password)
             route = Smarthost("localhost", implicit, Tls.REQUIRED, True, "u", password)
             result = await trusting.deliver(route, "", "r@e.org", MESSAGE)
             assert isinstance(result, Accepted) == fine

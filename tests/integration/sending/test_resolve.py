@@ -39,7 +39,7 @@ ZONE: dict[tuple[str, str], list[str] | str] = {
 )
 async def test_exchangers_in_order(domain: str, hosts: list[str]) -> None:
     """Preference, implicit MX, aliases, hosts without address left out, literals."""
-    async with dns_server({k: v for k, v in ZONE.items()}) as port:
+    async with dns_server(ZONE) as port:
         lookup = Exchangers([("127.0.0.1", port)], private_networks=True, timeout=2)
         found = await lookup.of(domain.lower() if domain[0] != "[" else domain)
     assert [each.host for each in found] == hosts
