@@ -37,7 +37,7 @@ class Inbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - as above
         """Keep it."""
         self.taken.append(envelope)
         self.sessions.add(id(session))
@@ -54,9 +54,11 @@ async def smtp_server(
 ) -> AsyncIterator[int]:
     """A good server on loopback; its port. STARTTLS with a context, AUTH with a password."""
 
-    def check(server: SMTP, session: Session, envelope: Envelope, how: str, data: object) -> object:
+    def check(
+        server: SMTP, session: Session, envelope: Envelope, how: str, data: object
+    ) -> AuthResult:
         given = getattr(data, "password", b"")
-        return AuthResult(success=given == (password or "").encode())
+        return AuthResult(success=given == (password or "").encode(), handled=False)
 
     def protocol() -> SMTP:
         return SMTP(

@@ -202,7 +202,6 @@ async def test_tls(tmp_path: Path) -> None:
         assert unoffered.verdict.evidence == "tls-not-offered"
         assert len(inbox.taken) == before
         for password, fine in (("pw", True), ("wrong", False)):
-            print("LOGIN", password)
             route = Smarthost("localhost", implicit, Tls.REQUIRED, True, "u", password)
             result = await trusting.deliver(route, "", "r@e.org", MESSAGE)
             assert isinstance(result, Accepted) == fine

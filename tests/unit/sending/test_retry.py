@@ -11,7 +11,8 @@ CHANCE = st.floats(0, 1, exclude_max=True)
 
 def test_the_published_steps() -> None:
     """10, 15 and 30 minutes, 1, 2 and 4 hours, then too old: seven attempts in 7 h 55 min."""
-    now, waits = 0.0, []
+    now = 0.0
+    waits: list[float] = []
     while (due := next_attempt(len(waits) + 1, 0.0, now, 0.5)) is not None:
         waits.append(due - now)
         now = due
