@@ -60,8 +60,10 @@ async def smtp_server(
         given = getattr(data, "password", b"")
         return AuthResult(success=given == (password or "").encode(), handled=False)
 
+    made: list[SMTP] = []
+
     def protocol() -> SMTP:
-        return SMTP(
+        smtp = SMTP(
             inbox,
             hostname="mx.test",
             tls_context=None if implicit else context,
@@ -70,12 +72,18 @@ async def smtp_server(
             enable_SMTPUTF8=False,
             loop=asyncio.get_running_loop(),
         )
+        made.append(smtp)
+        return smtp
 
     server = await asyncio.get_running_loop().create_server(
         protocol, "127.0.0.1", 0, ssl=context if implicit else None
     )
     async with server:
         yield server.sockets[0].getsockname()[1]
+    for smtp in made:
+        if smtp.transport is not None:
+            smtp.transport.close()
+    await asyncio.sleep(0.02)  # lets the loop close the sockets
 
 
 CLOSE = b"(close)"
@@ -92,7 +100,10 @@ async def scripted_server(
     """
     usual = {"EHLO": b"250 mx.test\r\n", "DATA": b"354 go\r\n"}
 
+    talks: list[asyncio.Task[None] | None] = []
+
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())
         try:
             await converse(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -130,6 +141,10 @@ async def scripted_server(
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
+        for task in talks:
+            if task is not None:
+                task.cancel()
+        await asyncio.sleep(0.02)  # lets the loop close the sockets
 
 
 class _Zone(asyncio.DatagramProtocol):
