@@ -235,8 +235,11 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Close at once."""
+        """Close at once, dropping what was not sent: a peer that does not read holds nothing."""
+        transport = self._smtp.transport
         self._smtp.close()
+        if transport is not None:
+            cast(asyncio.WriteTransport, transport).abort()
 
 
 async def open_session(
