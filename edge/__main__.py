@@ -19,6 +19,7 @@ COMMANDS = (
     "apikey",
     "keys",
     "link",
+    "instrument",
     "token",
     "events",
     "stats",
