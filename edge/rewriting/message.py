@@ -16,7 +16,7 @@ from edge.rewriting import charsets, mime, text_part, variables
 from edge.rewriting.bodies import Finder, Hole, Link, Rules, with_pixel
 from edge.rewriting.links import Judge, other_tracker
 from edge.rewriting.report import Caution, LinkReport, PartReport, Reason, Report, Warned
-from edge.rewriting.slots import Constant, Copy, InBase64, InQuotedPrintable, Slot
+from edge.rewriting.slots import Constant, Copy, InBase64, InQuotedPrintable, ListHeaders, Slot
 from edge.rewriting.switches import Tracking
 from edge.rewriting.transfer import (
     MAX_ENCODED_LINE,
@@ -44,7 +44,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ``own_hosts`` are the hosts of this domain's tracking URLs, so that none is wrapped twice;
     ``excluded`` are patterns of URLs that are not to be tracked
     (:func:`edge.rewriting.links.exclusions`). ``https`` tells that the tracking URLs are https;
-    ``personal`` whether ``%recipient.x%`` is replaced; ``amp`` whether AMP parts are instrumented.
+    ``personal`` whether ``%recipient.x%`` is replaced; ``amp`` whether AMP parts are instrumented;
+    ``list_headers`` whether a message that can be unsubscribed from says so in its header.
     """
 
     domain: str
@@ -53,6 +54,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     outlook: bool = True
     amp: bool = False
     personal: bool = True
+    list_headers: bool = True
     excluded: tuple[str, ...] = ()
     https: bool = False
 
@@ -183,6 +185,8 @@ class Compiled:
             return reason
         boundaries = tuple(sorted({*_boundaries(root)}))
         tracking = self._options.tracking
+        if tracking.unsubscribes and self._options.list_headers:
+            self._add_list_headers(root)
         rules = Rules(
             Judge(self._options.own_hosts, self._options.excluded),
             tracking.clicks,
@@ -226,6 +230,14 @@ class Compiled:
         if self._splices:
             self._warn(Caution.DKIM_STRIPPED, f"a signature of {own} was removed: sign again")
         return None
+
+    def _add_list_headers(self, root: mime.Part) -> None:
+        """Behind the other fields; a sender's own ``List-Unsubscribe`` stays the only one."""
+        names = {header.name for header in root.headers}
+        if "list-unsubscribe" in names or not self._message[: root.blank].endswith(b"\n"):
+            return
+        fields = ListHeaders(self._options.https, mime.line_end(self._message))
+        self._splices.append(_Splice(root.blank, root.blank, fields))
 
     def _open(self, part: mime.Part) -> Carrier | None:
         """The part's body; None, and a reason in the report, where it is left alone."""

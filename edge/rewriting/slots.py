@@ -226,6 +226,37 @@ class Pixel:
         return _PIXEL % copy.seal(Kind.OPEN, target).encode("ascii")
 
 
+LONGEST_FIELD: Final = 900
+"""Octets of an unsubscribe URL in a header, where it cannot be folded (RFC 5322, 2.1.1: 998)."""
+
+
+class ListHeaders:
+    """``List-Unsubscribe`` (RFC 2369), and ``List-Unsubscribe-Post`` where the URL is https.
+
+    RFC 8058 section 3.1 wants https for one click. In a message of a list they lead to that list's
+    unsubscribe, else to the domain's.
+    """
+
+    __slots__ = ("_https", "_line_break")
+
+    def __init__(self, https: bool, line_break: bytes) -> None:
+        self._https = https
+        self._line_break = line_break
+
+    def fill(self, copy: Copy) -> bytes:
+        """The fields; nothing where the URL is too long to stand on a line."""
+        listed = bool(copy.facts.mailing_list)
+        url = copy.value("mailing_list_unsubscribe_url" if listed else "unsubscribe_url") or ""
+        if len(url) > LONGEST_FIELD:
+            return b""
+        lines = [f"List-Unsubscribe: <{url}>"]
+        if (email := copy.value("unsubscribe_email")) is not None:
+            lines = [f"List-Unsubscribe: <mailto:{email}>,", f" <{url}>"]
+        if self._https:
+            lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+        return b"".join(line.encode("ascii") + self._line_break for line in lines)
+
+
 class InQuotedPrintable:
     """A slot inside a quoted-printable body: see :func:`~edge.rewriting.transfer.fold_into_line`.
 
