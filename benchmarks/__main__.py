@@ -13,13 +13,27 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import drain, latency, machine, memory, request_cost, start, verdicts, whole_line
+from benchmarks import (
+    dkim_signing,
+    drain,
+    instrumenting,
+    latency,
+    machine,
+    memory,
+    request_cost,
+    start,
+    verdicts,
+    whole_line,
+)
 from benchmarks.figure import Scale, Section
 from benchmarks.report import keep, show, write
 
 SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
-    for module in (request_cost, whole_line, drain, verdicts, latency, memory, start)
+    for module in (
+        *(request_cost, whole_line, drain, verdicts, latency, memory, start),
+        *(instrumenting, dkim_signing),
+    )
 }
 
 BUSY = 0.05

@@ -12,7 +12,10 @@ HERE = Path(__file__).parent
 KEPT = HERE / "results.json"
 RESULTS = HERE / "RESULTS.md"
 PLOT = HERE / "results.svg"
-ORDER = ("request-cost", "whole-line", "drain", "verdicts", "latency", "memory", "start")
+ORDER = (
+    *("request-cost", "whole-line", "drain", "verdicts", "latency", "memory", "start"),
+    *("instrumenting", "signing"),
+)
 
 _HEAD = """# Results
 

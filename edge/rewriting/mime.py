@@ -209,11 +209,13 @@ class _Splitter:
         """
         data = self._data
         line = re.compile(
-            rb"(?<![^\n])--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*(?:\r?\n|\Z)"
+            rb"--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*(?:\r?\n|\Z)"
         )
         for match in line.finditer(data, start, end):
             mark = match.start()
-            if mark > start and data[mark - 1] == 0x0A:
+            if mark > start:
+                if data[mark - 1] != 0x0A:
+                    continue  # in the middle of a line
                 mark -= 1
                 if mark > start and data[mark - 1] == 0x0D:
                     mark -= 1
