@@ -148,18 +148,27 @@ def _escape(match: "re.Match[bytes]") -> bytes:
 
 
 def to_quoted_printable(body: bytes, line_break: bytes) -> bytes:
-    """A whole body in quoted-printable; line breaks of the body become ``line_break``.
+    """A whole body in quoted-printable; each line keeps its own end.
 
-    White space before a line break is encoded: a relay may strip it (RFC 2045, section 6.7).
+    Decoded it is ``body`` again, also where some lines of it end in a bare line feed; soft line
+    breaks are ``line_break``. White space before a line break is encoded: a relay may strip it
+    (RFC 2045, section 6.7).
     """
-    lines = []
-    for line in body.split(b"\n"):
-        ended = line.removesuffix(b"\r")
-        encoded = escape_bytes(ended)
-        if encoded.endswith((b" ", b"\t")):
-            encoded = encoded[:-1] + b"=%02X" % encoded[-1]
-        lines.append(fold_into_line(encoded, 0, 0, line_break))
-    return line_break.join(lines)
+    out: list[bytes] = []
+    *lines, last = body.split(b"\n")
+    for line in lines:
+        text = line.removesuffix(b"\r")
+        out += (fold_into_line(_escaped_line(text), 0, 0, line_break), line[len(text) :] + b"\n")
+    # No line feed follows, so a carriage return here ends no line: it is encoded.
+    out.append(fold_into_line(_escaped_line(last), 0, 0, line_break))
+    return b"".join(out)
+
+
+def _escaped_line(text: bytes) -> bytes:
+    encoded = escape_bytes(text)
+    if encoded.endswith((b" ", b"\t")):
+        return encoded[:-1] + b"=%02X" % encoded[-1]
+    return encoded
 
 
 class Base64:

@@ -5,7 +5,7 @@ import quopri
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.model.errors import CallerError
@@ -116,6 +116,10 @@ def _read(message: bytes) -> list[tuple[bytes, bytes | None]]:
 
 @settings(max_examples=300, deadline=None)
 @given(messages())
+@example(
+    b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\n<p>"
+    + b'<a href="https://e.com/1?a=1&amp;b=2">' * 8
+)
 def test_taken_out_again_the_message_is_as_it_was(message: bytes) -> None:
     """Heads are the same; decoded bodies are, once links and pixel are taken out."""
     sent, report = instrumented(message, personal=False, tracking=_without_unsubscribes())

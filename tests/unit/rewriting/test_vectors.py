@@ -334,6 +334,18 @@ def test_a_line_that_a_link_makes_too_long_goes_out_quoted_printable() -> None:
     assert undone(quopri.decodestring(raw), report) == body.encode()
 
 
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r", " "])
+def test_a_part_that_becomes_quoted_printable_keeps_its_line_ends(end: str) -> None:
+    """A bare line feed stays one among others, and nothing at the end of the body is lost."""
+    body = "first\nsecond\r\n" + "x" * 900 + link("https://e.com/1") + end
+    sent, report = instrumented(html(body), tracking=Tracking(clicks=Clicks.YES))
+    assert [one.code for one in report.warnings] == [Caution.TO_QUOTED_PRINTABLE]
+    decoded = quopri.decodestring(sent.partition(b"\r\n\r\n")[2])
+    after = report.links[0].after
+    assert after is not None
+    assert decoded.replace(after.encode(), b"https://e.com/1") == body.encode()
+
+
 def test_a_message_near_gmails_limit_is_told() -> None:
     """42: a pixel at the bottom of a clipped message is never loaded."""
     body = "<p>x</p>\r\n" * 10_500
