@@ -16,7 +16,15 @@ from edge.rewriting import charsets, mime, text_part, variables
 from edge.rewriting.bodies import Finder, Hole, Link, Rules, with_pixel
 from edge.rewriting.links import Judge, other_tracker
 from edge.rewriting.report import Caution, LinkReport, PartReport, Reason, Report, Warned
-from edge.rewriting.slots import Constant, Copy, InBase64, InQuotedPrintable, ListHeaders, Slot
+from edge.rewriting.slots import (
+    Constant,
+    Copy,
+    InBase64,
+    InQuotedPrintable,
+    ListHeaders,
+    Requoted,
+    Slot,
+)
 from edge.rewriting.switches import Tracking
 from edge.rewriting.transfer import (
     MAX_ENCODED_LINE,
@@ -25,7 +33,6 @@ from edge.rewriting.transfer import (
     Carrier,
     QuotedPrintable,
     open_body,
-    to_quoted_printable,
 )
 
 MAX_MESSAGE: Final = 25 * 2**20
@@ -68,28 +75,16 @@ class _Splice(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Line(msgspec.Struct, frozen=True, gc=False):
-    """A line of a plain body with slots in it: its constant octets, and its first and last slot."""
+    """A line of a plain body with slots in it: its constant octets, and its first and last slot.
+
+    ``narrow``: the part is 7bit, so what the slots give must be too.
+    """
 
     part: str
+    narrow: bool
     constant: int
     first: int
     last: int
-
-
-class _Requoted:
-    """A whole plain body that goes out as quoted-printable because a line grew too long."""
-
-    def __init__(self, pieces: list[bytes], holes: list[tuple[int, Slot]], end: bytes) -> None:
-        self._pieces = pieces
-        self._holes = holes
-        self._end = end
-
-    def fill(self, copy: Copy) -> bytes:
-        """The body with its slots filled, encoded."""
-        out = self._pieces.copy()
-        for index, slot in self._holes:
-            out[index] = slot.fill(copy)
-        return to_quoted_printable(b"".join(out), self._end)
 
 
 class Compiled:
@@ -99,7 +94,7 @@ class Compiled:
         self._message = message
         self._options = options
         self._requoted = requoted
-        self._again: Compiled | None = None
+        self._again: dict[str, Compiled] = {}
         self._links: list[Link] = []
         self._parts: list[PartReport] = []
         self._warnings: list[Warned] = []
@@ -115,24 +110,32 @@ class Compiled:
     def render(self, copy: Copy) -> bytes:
         """The message for one recipient. Raises what sealing raises."""
         filled = [slot.fill(copy) for slot in self._slots]
-        for line in self._lines:
-            if line.constant + sum(map(len, filled[line.first : line.last + 1])) > MAX_LINE:
-                return self._with_requoted(line.part).render(copy)
+        if (part := self._outgrown(filled)) is not None:
+            return self._with_requoted(part).render(copy)
         out = self._pieces.copy()
         out[1::2] = filled
         return b"".join(out)
 
+    def _outgrown(self, filled: list[bytes]) -> str | None:
+        """A plain part in which this copy has a line too long, or octets that 7bit cannot hold."""
+        for line in self._lines:
+            put = filled[line.first : line.last + 1]
+            if line.constant + sum(map(len, put)) > MAX_LINE:
+                return line.part
+            if line.narrow and not all(map(bytes.isascii, put)):
+                return line.part
+        return None
+
     def _with_requoted(self, part: str) -> "Compiled":
-        if self._again is None:
-            self._again = Compiled(self._message, self._options, self._requoted | {part})
-        return self._again
+        if part not in self._again:
+            self._again[part] = Compiled(self._message, self._options, self._requoted | {part})
+        return self._again[part]
 
     def report(self, copy: Copy, rendered: bytes) -> Report:
         """What was done for one recipient; ``rendered`` is what :meth:`render` gave."""
         filled = [slot.fill(copy) for slot in self._slots]
-        for line in self._lines:
-            if line.constant + sum(map(len, filled[line.first : line.last + 1])) > MAX_LINE:
-                return self._with_requoted(line.part).report(copy, rendered)
+        if (part := self._outgrown(filled)) is not None:
+            return self._with_requoted(part).report(copy, rendered)
         links, warnings = [], list(self._warnings)
         for link in self._links if self._untouched is None else ():
             judged, after = link.in_copy(copy)
@@ -298,12 +301,12 @@ class Compiled:
             self._quoted(body, holes, end)
         elif part.path in self._requoted:
             pieces, slots = _template(body.decoded, holes)
-            requoted = _Requoted(pieces, [(2 * n + 1, s) for n, s in enumerate(slots)], end)
+            requoted = Requoted(pieces, [(2 * n + 1, s) for n, s in enumerate(slots)], end)
             self._splices += (
                 self._declare(part, end),
                 _Splice(part.body, part.end, requoted),
             )
-            text = f"part {part.path}: a line would have been longer than {MAX_LINE} octets"
+            text = f"part {part.path}: a line longer than {MAX_LINE} octets, or 8 bit in 7bit"
             self._warn(Caution.TO_QUOTED_PRINTABLE, text)
         else:
             self._splices += (_Splice(*body.place(h.start, h.end), h.slot) for h in holes)
@@ -335,6 +338,7 @@ class Compiled:
         for part, _ in opened:
             if part.encoding not in ("7bit", "8bit") or part.path in self._requoted:
                 continue
+            narrow = part.encoding == "7bit"
             begun = -1
             for number, splice in enumerate(self._splices):
                 if not part.body <= splice.start <= part.end:
@@ -345,9 +349,11 @@ class Compiled:
                 taken = splice.end - splice.start
                 if begin == begun and lines:
                     last = lines.pop()
-                    lines.append(_Line(part.path, last.constant - taken, last.first, number))
+                    lines.append(
+                        _Line(part.path, narrow, last.constant - taken, last.first, number)
+                    )
                 else:
-                    lines.append(_Line(part.path, finish - begin - taken, number, number))
+                    lines.append(_Line(part.path, narrow, finish - begin - taken, number, number))
                     begun = begin
         return lines
 

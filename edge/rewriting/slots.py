@@ -16,7 +16,12 @@ from edge.model.tokens import (
 )
 from edge.rewriting.links import Judge, Judged
 from edge.rewriting.report import Reason
-from edge.rewriting.transfer import Base64, escape_bytes, fold_into_line
+from edge.rewriting.transfer import (
+    Base64,
+    escape_bytes,
+    fold_into_line,
+    to_quoted_printable,
+)
 from edge.rewriting.variables import (
     Place,
     Recipient,
@@ -297,3 +302,21 @@ class InBase64:
         for index, slot in self._holes:
             out[index] = slot.fill(copy)
         return self._carrier.encode(b"".join(out))
+
+
+class Requoted:
+    """A whole plain body that goes out as quoted-printable, because it cannot as it is."""
+
+    __slots__ = ("_end", "_holes", "_pieces")
+
+    def __init__(self, pieces: list[bytes], holes: list[tuple[int, Slot]], end: bytes) -> None:
+        self._pieces = pieces
+        self._holes = holes
+        self._end = end
+
+    def fill(self, copy: Copy) -> bytes:
+        """The body with its slots filled, encoded."""
+        out = self._pieces.copy()
+        for index, slot in self._holes:
+            out[index] = slot.fill(copy)
+        return to_quoted_printable(b"".join(out), self._end)

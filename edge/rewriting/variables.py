@@ -109,7 +109,8 @@ def write(value: str, place: Place, codec: str, line_break: bytes) -> bytes:
     """A value in the bytes of its part.
 
     Control characters but tab and line feed are dropped. Characters that the charset lacks become
-    numeric references in HTML and ``?`` in text.
+    numeric references in HTML and ``?`` in text. Without quotes an empty value is a space: with
+    nothing there the next attribute would become this one's value.
     """
     clean = _CONTROL.sub("", value)
     if place is Place.TEXT:
@@ -118,7 +119,7 @@ def write(value: str, place: Place, codec: str, line_break: bytes) -> bytes:
         if place is Place.HTML:
             clean = escape(clean)
         else:
-            clean = _NOT_BARE.sub(lambda match: f"&#{ord(match[0])};", clean)
+            clean = _NOT_BARE.sub(lambda match: f"&#{ord(match[0])};", clean or " ")
         encoded = clean.encode(codec, "xmlcharrefreplace")
     return encoded if b"\n" not in encoded else encoded.replace(b"\n", line_break)
 

@@ -230,6 +230,29 @@ def test_compiled_once_rendered_for_many() -> None:
         ]
 
 
+def test_an_empty_value_without_quotes_takes_no_other_attribute() -> None:
+    """``title= href=…`` would make the link the title's value, and no link any more."""
+    body = '<a title=%recipient.x% href="https://e.com/1">x</a>'
+    sent = compile_message(html(body), options()).render(copy(variables={"x": ""}))
+    assert b"<a title=&#32; href=" in sent
+
+
+def test_a_7bit_part_never_holds_8_bit_values() -> None:
+    """Such a part goes out as quoted-printable; each part of the message by itself."""
+    part = "Content-Type: text/plain; charset=utf-8\r\n\r\n%recipient.x%\r\n"
+    message = (
+        f"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{part}--b\r\n{part}--b--\r\n"
+    )
+    compiled = compile_message(message.encode(), options())
+    plain, wide = copy(variables={"x": "cafe"}), copy(variables={"x": "café"})
+    assert compiled.render(plain) == message.replace("%recipient.x%", "cafe").encode()
+    sent = compiled.render(wide)
+    assert sent.isascii()
+    assert sent.count(b"Content-Transfer-Encoding: quoted-printable") == 2
+    assert [body for _, body in _read(sent)] == ["café".encode()] * 2
+    assert len(compiled.report(wide, sent).warnings) == 3  # two parts, and no HTML
+
+
 def test_a_variable_never_ends_its_part() -> None:
     """A value with a boundary in it does not begin another part."""
     message = (
