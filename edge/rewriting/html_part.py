@@ -34,6 +34,10 @@ _BOM: Final = "\xef\xbb\xbf"
 """UTF-8's byte order mark, one character per byte."""
 
 
+class Misread(ValueError):
+    """The tokenizer did not say where things are: nothing may be spliced."""
+
+
 class FoundLink(msgspec.Struct, gc=False):
     """A URL in the markup: offsets of its value without white space around it.
 
@@ -137,7 +141,8 @@ class _Scanner:
             elif kind is TokenType.COMMENT:
                 if nesting < _MAX_NESTING and (token.source or "").startswith("<!--[if"):
                     at = lines[token.line] + token.col
-                    self._conditional(at, token.source or "", nesting)
+                    # Of a comment without an end the probe is the last part.
+                    self._conditional(at, (token.source or "")[: end - at], nesting)
             elif kind is TokenType.DOCTYPE and nesting == 0:
                 self._after_doctype = lines[token.line] + token.col + len(token.source or "")
         return token is not None and token.source == _PROBE
@@ -178,7 +183,7 @@ class _Scanner:
 
     def _link(self, token: Token, tag: str, at: int, source: str) -> None:
         if not self._flat.startswith(source, at):
-            raise ValueError("the tokenizer's positions are not those of the text")
+            raise Misread("the tokenizer's positions are not those of the text")
         span, disabled = None, False
         for name, start, end, _ in attributes(source):
             if name == "href" and span is None:

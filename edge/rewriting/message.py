@@ -11,9 +11,11 @@ import re
 from typing import Final
 
 import msgspec
+from msgspec import structs
 
 from edge.rewriting import charsets, mime, text_part, variables
 from edge.rewriting.bodies import Finder, Hole, Link, Rules, with_pixel
+from edge.rewriting.html_part import Misread
 from edge.rewriting.links import Judge, other_tracker
 from edge.rewriting.report import Caution, LinkReport, PartReport, Reason, Report, Warned
 from edge.rewriting.slots import (
@@ -41,7 +43,6 @@ CLIP: Final = 102 * 1024
 """Octets of HTML after which Gmail shows "[Message clipped]"."""
 NEAR_CLIP: Final = CLIP - 7 * 1024
 
-_PKCS7: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _SIGNER = re.compile(r"(?:^|;)\s*d\s*=\s*([^;\s]+)")
 
 
@@ -186,7 +187,7 @@ class Compiled:
         root = mime.split(self._message)
         if (reason := self._forbidden(root)) is not None:
             return reason
-        boundaries = tuple(sorted({*_boundaries(root)}))
+        boundaries = tuple(sorted({*mime.boundaries(root)}))
         tracking = self._options.tracking
         if tracking.unsubscribes and self._options.list_headers:
             self._add_list_headers(root)
@@ -215,7 +216,7 @@ class Compiled:
         """Why the whole message must not be changed; the domain's own signatures are taken out."""
         if root.fault is not None:
             return root.fault
-        if root.content_type == "multipart/signed" or root.content_type in _PKCS7:
+        if root.content_type == "multipart/signed" or root.content_type in mime.PKCS7:
             return Reason.SIGNED
         if root.content_type == "multipart/encrypted":
             return Reason.ENCRYPTED
@@ -244,7 +245,7 @@ class Compiled:
 
     def _open(self, part: mime.Part) -> Carrier | None:
         """The part's body; None, and a reason in the report, where it is left alone."""
-        reason, body = _left_alone(part, amp=self._options.amp), None
+        reason, body = mime.left_alone(part, amp=self._options.amp), None
         if reason is None and charsets.codec(part.parameters.get("charset", "")) is None:
             reason = Reason.CHARSET
         if reason is None:
@@ -270,7 +271,14 @@ class Compiled:
         return Finder(rules, part.path, codec, end, self._links)
 
     def _html_part(self, rules: Rules, part: mime.Part, body: Carrier, *, pixel: bool) -> None:
-        holes, page = self._finder(rules, part, body).html(body.decoded)
+        try:
+            holes, page = self._finder(rules, part, body).html(body.decoded)
+        except Misread:
+            self._parts = [
+                structs.replace(one, reason=Reason.MISREAD) if one.part == part.path else one
+                for one in self._parts
+            ]
+            return
         if part.content_type == "text/html":
             self._html = max(self._html, len(body.decoded))
         if pixel:
@@ -374,30 +382,3 @@ def _template(
         here = splice.end
     pieces.append(data[here:])
     return pieces, slots
-
-
-def _boundaries(part: mime.Part) -> "list[bytes]":
-    own = part.parameters.get("boundary", "") if part.children else ""
-    found = [b"--" + own.encode("latin-1", "replace")] if own else []
-    for child in part.children:
-        found += _boundaries(child)
-    return found
-
-
-def _left_alone(part: mime.Part, *, amp: bool) -> Reason | None:
-    """Why a part is not looked into, as far as its headers tell."""
-    around = {outer.content_type for outer in part.ancestors()}
-    kind = part.content_type
-    if part.fault is not None:
-        return part.fault
-    if "multipart/encrypted" in around:
-        return Reason.ENCRYPTED
-    if "multipart/signed" in around or kind in _PKCS7:
-        return Reason.SIGNED
-    if kind.startswith("message/"):
-        return Reason.NESTED_MESSAGE
-    if kind == "text/x-amp-html":
-        return None if amp else Reason.AMP_OFF
-    if kind not in {"text/html", "text/plain"}:
-        return Reason.OTHER_TYPE
-    return Reason.ATTACHMENT if part.attached else None

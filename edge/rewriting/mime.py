@@ -19,6 +19,7 @@ from edge.rewriting.report import Reason
 MAX_DEPTH: Final = 20
 MAX_PARTS: Final = 1_000
 MAX_HEADERS: Final = 10_000
+PKCS7: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
@@ -255,3 +256,31 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
     for name, numbered in pieces.items():
         plain.setdefault(name, "".join(numbered[number] for number in sorted(numbered)))
     return kind, plain
+
+
+def boundaries(part: Part) -> list[bytes]:
+    """What the boundary lines of a multipart, and of those inside it, begin with."""
+    own = part.parameters.get("boundary", "") if part.children else ""
+    found = [b"--" + own.encode("latin-1", "replace")] if own else []
+    for child in part.children:
+        found += boundaries(child)
+    return found
+
+
+def left_alone(part: Part, *, amp: bool) -> Reason | None:
+    """Why a part is not looked into, as far as its headers tell."""
+    around = {outer.content_type for outer in part.ancestors()}
+    kind = part.content_type
+    if part.fault is not None:
+        return part.fault
+    if "multipart/encrypted" in around:
+        return Reason.ENCRYPTED
+    if "multipart/signed" in around or kind in PKCS7:
+        return Reason.SIGNED
+    if kind.startswith("message/"):
+        return Reason.NESTED_MESSAGE
+    if kind == "text/x-amp-html":
+        return None if amp else Reason.AMP_OFF
+    if kind not in {"text/html", "text/plain"}:
+        return Reason.OTHER_TYPE
+    return Reason.ATTACHMENT if part.attached else None

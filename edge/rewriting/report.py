@@ -66,6 +66,8 @@ class Reason(StrEnum):
     """Neither text/html nor text/plain."""
     BROKEN = "broken-mime"
     """Headers or boundaries that do not make a message."""
+    MISREAD = "misread"
+    """HTML whose tags could not be placed with certainty."""
     TOO_DEEP = "too-deep"
     """Nested deeper, or into more parts, than is looked at."""
 

@@ -120,6 +120,8 @@ def _read(message: bytes) -> list[tuple[bytes, bytes | None]]:
     b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 7bit\r\n\r\n\n<p>"
     + b'<a href="https://e.com/1?a=1&amp;b=2">' * 8
 )
+@example(b"Content-Type: text/html\r\n\r\n<!--[if mso]><a href=")
+@example(b"Content-Type: text/html\r\n\r\n<noscript><!--[if mso]><a href=</noscript>x")
 def test_taken_out_again_the_message_is_as_it_was(message: bytes) -> None:
     """Heads are the same; decoded bodies are, once links and pixel are taken out."""
     sent, report = instrumented(message, personal=False, tracking=_without_unsubscribes())
