@@ -1,210 +1,250 @@
-"""``edge instrument``: a message in, a tracked message out; a filter for any mail system."""
+"""``edge instrument``: put pixel, links and unsubscribe into a message, as a filter."""
 
+import secrets
 import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from edge.adapters import data_directory
-from edge.cli import keyring, session
-from edge.cli.minting import tracking_url
-from edge.cli.options import AsJson, Config, DataDir, YesNo, print_json
+from edge.cli.link import keep_facts, open_mint
+from edge.cli.minting import Mint, message_tags
+from edge.cli.options import Config, DataDir, YesNo
 from edge.clock import SystemClock
-from edge.model.capture import Facts as SpoolFacts
-from edge.model.domain import Domain, host_name
-from edge.model.errors import CallerError, NotFound
-from edge.model.tokens import Keyring, Kind, Target, pack_message_id, unpack_message_id
-from edge.rewriting.message import MAX_MESSAGE, Options, compile_message
-from edge.rewriting.mime import Part, split, value_of
+from edge.model.capture import Facts
+from edge.model.domain import Domain
+from edge.model.errors import CallerError
+from edge.model.tokens import (
+    Kind,
+    Target,
+    check_recipient,
+    pack_message_id,
+    unpack_message_id,
+)
+from edge.rewriting import controls
+from edge.rewriting.explain import explain as explained
+from edge.rewriting.explain import flawed
+from edge.rewriting.instructions import HTML_FOOTER, TEXT_FOOTER, Instructions
 from edge.rewriting.report import Report
-from edge.rewriting.slots import Copy, Facts
-from edge.rewriting.switches import HEADERS, Given, Tracking, decide, given
-from edge.rewriting.variables import recipient_of
+from edge.rewriting.switches import Clicks, Given, decide
+from edge.rewriting.template import Instrumented, compile_message, message_id_of
+from edge.rewriting.variables import Recipient
 from edge.settings import Settings, load
-from edge.spool.writer import append_once
 from edge.store.facts import clean_tags
 
-app = typer.Typer()
+app = typer.Typer(help="Instrument a message.")
 
-DomainOption = Annotated[str, typer.Option("--domain", help="Sending domain.")]
-Recipient = Annotated[str, typer.Option("--recipient", help="Address of the recipient.")]
-Source = Annotated[
-    Path | None, typer.Argument(help="File with the message; standard input without it.")
+
+def _read(path: Path | None) -> bytes:
+    if path is None or str(path) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CallerError(f"cannot read {path}: {error.strerror}") from None
+
+
+def _variables(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise CallerError(f"--variables is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise CallerError('--variables must be a JSON object, like {"name": "Ada"}')
+    return found
+
+
+def _new_message_id(domain: Domain) -> str:
+    now = datetime.fromtimestamp(SystemClock.now_us() / 1_000_000, UTC)
+    return f"{now:%Y%m%d%H%M%S}.{secrets.token_hex(8)}@{domain.name}"
+
+
+def _write_report(lines: Iterable[str], *, err: bool) -> None:
+    for line in lines:
+        typer.echo(line, err=err)
+
+
+def _show(report: Report, *, as_json: bool, err: bool) -> None:
+    if as_json:
+        _write_report([msgspec.json.encode(report).decode()], err=err)
+    else:
+        _write_report(explained(report), err=err)
+
+
+class _Wishes(msgspec.Struct, kw_only=True):
+    """The command's options, but for those that only say where to read and write."""
+
+    domain: str
+    recipient: Recipient
+    variables: str | None
+    message_id: str
+    tags: list[str]
+    mailing_list: str
+    given: Given
+    footer: bool
+    exclude: list[str]
+    outlook: bool
+    amp: bool
+
+
+def _work(
+    mint: Mint, data: bytes, said: controls.Controls, wishes: _Wishes
+) -> tuple[Instrumented, Facts]:
+    """The instrumented message, and what is to be remembered of it."""
+    domain = mint.domain(wishes.domain)
+    tags = message_tags(wishes.tags) if wishes.tags else tuple(clean_tags(said.tags))
+    if wishes.mailing_list:
+        check_recipient(wishes.mailing_list)
+    identity = message_id_of(data) or wishes.message_id or _new_message_id(domain)
+    values = _variables(wishes.variables)
+    if values is None:
+        values = said.recipient_variables.get(wishes.recipient.address)
+    instructions = Instructions(
+        domain=domain,
+        tracking=decide(domain, wishes.given.over(said.given)),
+        message_id=identity,
+        tags=tags,
+        mailing_list=wishes.mailing_list,
+        html_footer=HTML_FOOTER if wishes.footer else "",
+        text_footer=TEXT_FOOTER if wishes.footer else "",
+        outlook=wishes.outlook,
+        amp=wishes.amp,
+        personal=values is not None,
+        excluded=tuple(wishes.exclude),
+        own_hosts=mint.hosts(domain),
+    )
+
+    def seal(kind: Kind, target: Target) -> str:
+        return mint.seal(domain, kind, target)
+
+    made = compile_message(data, instructions, seal).instrument(wishes.recipient, values)
+    bare = unpack_message_id(pack_message_id(identity, domain.name), domain.name)
+    facts = Facts(
+        SystemClock.now_us(),
+        domain.number,
+        bare,
+        list(tags),
+        said.variables,
+        {},
+        wishes.mailing_list,
+    )
+    return made, facts
+
+
+Message = Annotated[
+    Path | None, typer.Argument(help="File with the message; standard input if missing or -.")
 ]
-Tag = Annotated[list[str] | None, typer.Option("--tag", help="Tag of the message; may repeat.")]
-MailingList = Annotated[str, typer.Option("--list", help="Address of the mailing list.")]
-Opens = Annotated[
-    YesNo | None, typer.Option("--open", help="Track opens, whatever the domain says.")
+DomainName = Annotated[str, typer.Option("--domain", help="Sending domain.")]
+To = Annotated[str, typer.Option("--recipient", help="Address of the recipient.")]
+Name = Annotated[str, typer.Option("--name", help="Display name of the recipient.")]
+VariablesOption = Annotated[
+    str | None, typer.Option("--variables", help="JSON object; its x is %recipient.x%.")
 ]
-Clicks = Annotated[str | None, typer.Option("--click", help="Track clicks: yes, no or htmlonly.")]
+MessageId = Annotated[
+    str, typer.Option("--message-id", help="Added where the message has none; else one is made.")
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", help="Tag of the message; may repeat.")
+]
+ListOption = Annotated[str, typer.Option("--list", help="Address of the mailing list.")]
+Track = Annotated[
+    Clicks | None, typer.Option("--track", help="Opens and clicks, before the domain's switches.")
+]
+TrackOpens = Annotated[YesNo | None, typer.Option("--track-opens", help="Opens, before --track.")]
+TrackClicks = Annotated[
+    Clicks | None, typer.Option("--track-clicks", help="Clicks, before --track.")
+]
+AtTop = Annotated[
+    bool | None, typer.Option("--pixel-at-top/--pixel-at-bottom", help="Where the pixel goes.")
+]
+Footer = Annotated[
+    bool, typer.Option("--footer/--no-footer", help="Append unsubscribe footers, if that is on.")
+]
 Exclude = Annotated[
     list[str] | None,
-    typer.Option("--exclude", help="URLs not to track: host, *.host or host/path; may repeat."),
+    typer.Option("--exclude", help="host, *.host or host/path not to track; may repeat."),
 ]
-Explain = Annotated[
-    bool, typer.Option("--explain", help="Say on standard error what was done to every URL.")
+Outlook = Annotated[
+    bool, typer.Option("--outlook/--no-outlook", help="Links in VML and in Outlook's comments.")
 ]
-Check = Annotated[bool, typer.Option("--check", help="Write no message, only the explanation.")]
-
-
-def _read(source: Path | None) -> bytes:
-    try:
-        if source is not None:
-            return source.read_bytes()
-        return sys.stdin.buffer.read(2 * MAX_MESSAGE)
-    except OSError as error:
-        raise CallerError(f"cannot read {source}: {error.strerror}") from None
-
-
-def _domain(settings: Settings, name: str) -> tuple[Domain, Keyring, tuple[str, ...]]:
-    """The domain, what seals for it, and every tracking host it ever had."""
-    snapshot, ring = keyring.current(settings)
-    wanted = host_name(name)
-    domain = next((one for one in snapshot.domains if one.name == wanted), None)
-    if domain is None:
-        vault = session.vault(settings)
-        snapshot = keyring.from_database(settings, vault)
-        ring = snapshot.keyring(vault)
-        domain = next((one for one in snapshot.domains if one.name == wanted), None)
-    if domain is None:
-        raise NotFound(f"there is no domain {name}; add it: edge domain add {name}")
-    if domain.removed:
-        raise CallerError(f"domain {name} is removed: its messages are not instrumented")
-    hosts = (host for host, number in snapshot.hosts.items() if number == domain.number)
-    return domain, ring, tuple(hosts)
-
-
-def _header(message: bytes, root: Part, name: str) -> str:
-    return next((value_of(message, one) for one in root.headers if one.name == name), "")
-
-
-def _switches(message: bytes, root: Part, opens: YesNo | None, clicks: str | None) -> Given:
-    """Those of the command line, over those of the message's ``X-Mailgun-*`` headers."""
-    values = {name: _header(message, root, name) for name in HEADERS}
-    ours = {"x-mailgun-track-opens": opens.value} if opens is not None else {}
-    if clicks is not None:
-        ours["x-mailgun-track-clicks"] = clicks
-    theirs = given({name: value for name, value in values.items() if value}, HEADERS)
-    return given(ours, HEADERS).over(theirs)
-
-
-def _lines(report: Report) -> list[str]:
-    """The report in words, a line each."""
-    out = []
-    if report.untouched is not None:
-        out.append(f"the message is left as it is: {report.untouched.value}")
-    for link in report.links:
-        what = "tracked" if link.tracked else f"skipped ({link.reason})"
-        out.append(f"{link.position:>3} {link.where:<5} part {link.part}  {what}  {link.before}")
-        if link.after is not None:
-            out.append(f"{'':>10}-> {link.after}")
-    out += (
-        f"part {part.part} ({part.content_type}) is left alone: {part.reason.value}"
-        for part in report.parts
-        if part.reason is not None
-    )
-    out += (f"warning: {warned.text} [{warned.code.value}]" for warned in report.warnings)
-    pixel = f"pixel at the {report.pixel}" if report.pixel else "no pixel"
-    tracked = sum(link.tracked for link in report.links)
-    out.append(
-        f"{tracked} of {len(report.links)} links tracked, {pixel}, "
-        f"{report.size_before} octets became {report.size_after}"
-    )
-    return out
-
-
-def _as_json(report: Report) -> dict[str, Any]:
-    return {**msgspec.to_builtins(report), "added": report.added}
+Amp = Annotated[bool, typer.Option("--amp/--no-amp", help="Links in text/x-amp-html parts.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Report on standard error.")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Report on standard output, no message; 1 if amiss.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The report as one JSON object.")]
 
 
 @app.command(
-    epilog="Example: edge instrument --domain example.com --recipient ada@example.net < in.eml "
-    "> out.eml"
+    epilog="Example: edge instrument --domain mg.example.com --recipient ann@example.net "
+    "message.eml --explain"
 )
 def instrument(
-    domain: DomainOption,
-    recipient: Recipient,
-    source: Source = None,
-    tag: Tag = None,
-    mailing_list: MailingList = "",
-    opens: Opens = None,
-    clicks: Clicks = None,
+    message: Message = None,
+    domain: DomainName = "",
+    recipient: To = "",
+    name: Name = "",
+    variables: VariablesOption = None,
+    message_id: MessageId = "",
+    tag: TagOption = None,
+    mailing_list: ListOption = "",
+    track: Track = None,
+    track_opens: TrackOpens = None,
+    track_clicks: TrackClicks = None,
+    pixel_at_top: AtTop = None,
+    footer: Footer = True,
     exclude: Exclude = None,
+    outlook: Outlook = True,
+    amp: Amp = False,
     explain: Explain = False,
     check: Check = False,
     as_json: AsJson = False,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
-    """Put pixel, tracked links and unsubscribe links into a message for one recipient.
+    """Put pixel, tracked links and unsubscribe links into a message; write it to standard output.
 
-    Everything else stays byte for byte. What is tracked follows the domain's switches, then the
-    message's X-Mailgun-Track headers, then --open and --click. With --check the report goes to
-    standard output (--json: as JSON) and no message is written.
+    What the domain's switches and the message's X-Mailgun headers say is done unless an option
+    says otherwise. Nothing but the inserted bytes changes.
     """
+    if not domain or not recipient:
+        raise CallerError("--domain and --recipient are needed")
     settings = load(config, data_dir=data_dir)
-    to = recipient_of(recipient)
-    message = _read(source)
-    known, ring, hosts = _domain(settings, domain)
-    root = split(message)
-    message_id = _header(message, root, "message-id")
-    if not message_id:
-        raise CallerError("the message has no Message-ID, by which its events are known: add one")
-    tags = tuple(clean_tags([*(tag or ()), *_tags_of(message, root)]))
-    packed = pack_message_id(message_id, known.name)
-    tracking = decide(known, _switches(message, root, opens, clicks))
-
-    def seal(kind: Kind, target: Target) -> str:
-        return tracking_url(known, ring.seal(target), kind, settings)
-
-    facts = Facts(
-        domain=known.number, message_id=packed, tags=tags, mailing_list=mailing_list.lower()
+    data = _read(message)
+    opens = None if track_opens is None else track_opens is YesNo.YES
+    wishes = _Wishes(
+        domain=domain,
+        recipient=Recipient(recipient, name),
+        variables=variables,
+        message_id=message_id,
+        tags=tag or [],
+        mailing_list=mailing_list,
+        given=Given(tracking=track, opens=opens, clicks=track_clicks, pixel_at_top=pixel_at_top),
+        footer=footer,
+        exclude=exclude or [],
+        outlook=outlook,
+        amp=amp,
     )
-    copy = Copy(facts, seal, to, {}, None)
-    compiled = compile_message(message, _options(known, hosts, tracking, tuple(exclude or ())))
-    sent = compiled.render(copy)
-    report = compiled.report(copy, sent)
-    if not check and (tags or mailing_list):
-        bare = unpack_message_id(packed, known.name)
-        fact = SpoolFacts(
-            SystemClock.now_us(), known.number, bare, list(tags), {}, {}, mailing_list.lower()
-        )
-        edge = data_directory.edge_id(settings.data_dir, None)
-        append_once(settings.spool_dir, [fact], edge=edge, clock=SystemClock())
-    _tell(report, sent, explain=explain, check=check, as_json=as_json)
+    _finish(settings, data, wishes, explain=explain or as_json, check=check, as_json=as_json)
 
 
-def _tell(report: Report, sent: bytes, *, explain: bool, check: bool, as_json: bool) -> None:
+def _finish(
+    settings: Settings, data: bytes, wishes: _Wishes, *, explain: bool, check: bool, as_json: bool
+) -> None:
+    said = controls.read(data)
+    mint = open_mint(settings)
+    made, facts = _work(mint, data, said, wishes)
+    if explain or check:
+        _show(made.report, as_json=as_json, err=not check)
     if check:
-        if as_json:
-            print_json(_as_json(report))
-        else:
-            sys.stdout.write("".join(f"{line}\n" for line in _lines(report)))
-        return
-    sys.stdout.buffer.write(sent)
+        raise typer.Exit(1 if flawed(made.report) else 0)
+    if facts.tags or facts.mailing_list or facts.user_variables:
+        mint.facts.append(facts)
+        keep_facts(mint, settings)
+    sys.stdout.buffer.write(made.message)
     sys.stdout.buffer.flush()
-    if explain and as_json:
-        sys.stderr.write(msgspec.json.encode(_as_json(report)).decode() + "\n")
-    elif explain:
-        sys.stderr.write("".join(f"{line}\n" for line in _lines(report)))
-
-
-def _options(
-    domain: Domain, hosts: tuple[str, ...], tracking: Tracking, excluded: tuple[str, ...]
-) -> Options:
-    return Options(
-        domain=domain.name,
-        tracking=tracking,
-        own_hosts=(domain.tracking_host, *hosts),
-        personal=False,
-        excluded=excluded,
-        https=domain.web_scheme == "https",
-    )
-
-
-def _tags_of(message: bytes, root: Part) -> list[str]:
-    """Tags in ``X-Mailgun-Tag`` headers, one or several with commas between."""
-    values = [value_of(message, one) for one in root.headers if one.name == "x-mailgun-tag"]
-    return [tag for value in values for tag in value.split(",")]

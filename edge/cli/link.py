@@ -32,7 +32,8 @@ Stdin = Annotated[
 _READ = 1 << 20
 
 
-def _open_mint(settings: Settings) -> Mint:
+def open_mint(settings: Settings) -> Mint:
+    """What mints: roster and keys from disk, else from the database."""
     vault = session.vault(settings)
 
     def refresh() -> tuple[Snapshot, Keyring]:
@@ -45,7 +46,7 @@ def _open_mint(settings: Settings) -> Mint:
     return Mint(settings, snapshot, snapshot.keyring(vault), refresh)
 
 
-def _keep_facts(mint: Mint, settings: Settings) -> None:
+def keep_facts(mint: Mint, settings: Settings) -> None:
     """Facts are on disk before a URL that needs them is given out."""
     if mint.facts:
         edge = data_directory.edge_id(settings.data_dir, None)
@@ -64,7 +65,7 @@ def _lines() -> Iterator[list[bytes]]:
 
 
 def _from_stdin(kind: Kind, settings: Settings) -> None:
-    mint = _open_mint(settings)
+    mint = open_mint(settings)
     number = 0
     for lines in _lines():
         urls = []
@@ -79,7 +80,7 @@ def _from_stdin(kind: Kind, settings: Settings) -> None:
             except CallerError as error:
                 mistake = CallerError(f"line {number}: {error}")
                 break
-        _keep_facts(mint, settings)
+        keep_facts(mint, settings)
         sys.stdout.write("".join(f"{url}\n" for url in urls))
         sys.stdout.flush()
         if mistake is not None:
@@ -106,7 +107,7 @@ def _mint(
         return
     if not (domain and recipient and message_id):
         raise CallerError("--domain, --recipient and --message-id are needed (or --stdin)")
-    mint = _open_mint(settings)
+    mint = open_mint(settings)
     made = mint.url(
         Link(
             kind=kind,
@@ -120,7 +121,7 @@ def _mint(
         ),
         SystemClock.now_us(),
     )
-    _keep_facts(mint, settings)
+    keep_facts(mint, settings)
     typer.echo(made)
 
 

@@ -96,9 +96,11 @@ class Mint:
 
     def _take(self, snapshot: Snapshot, keyring: Keyring) -> None:
         self._keyring = keyring
+        self._hosts = snapshot.hosts
         self._domains = {domain.name: domain for domain in snapshot.domains}
 
-    def _domain(self, text: str) -> Domain:
+    def domain(self, text: str) -> Domain:
+        """The domain of this name; raises CallerError where no link may be minted for it."""
         domain = self._domains.get(text)
         if domain is None:
             name = host_name(text)
@@ -114,11 +116,19 @@ class Mint:
             raise CallerError(f"domain {text} is removed: no new links are minted for it")
         return domain
 
+    def hosts(self, domain: Domain) -> tuple[str, ...]:
+        """Every tracking host name that is or was this domain's."""
+        return tuple(host for host, number in self._hosts.items() if number == domain.number)
+
+    def seal(self, domain: Domain, kind: Kind, target: Target) -> str:
+        """The tracking URL of a target of this domain."""
+        return tracking_url(domain, self._keyring.seal(target), kind, self._settings)
+
     def url(self, link: Link, now_us: int) -> str:
         """The tracking URL; raises CallerError for what cannot be sealed."""
-        domain = self._domain(link.domain)
+        domain = self.domain(link.domain)
         packed = pack_message_id(link.message_id, domain.name)
-        tags = _tags(link.tags)
+        tags = message_tags(link.tags)
         target = _target(link, domain, packed, tags)
         if link.kind is not Kind.UNSUBSCRIBE and (tags or link.mailing_list):
             bare = unpack_message_id(packed, domain.name)
@@ -130,7 +140,7 @@ class Mint:
                 self.facts.append(
                     Facts(now_us, domain.number, bare, list(tags), {}, {}, link.mailing_list)
                 )
-        return tracking_url(domain, self._keyring.seal(target), kind_of(target), self._settings)
+        return self.seal(domain, kind_of(target), target)
 
 
 def tracking_url(domain: Domain, token: str, kind: Kind, settings: Settings) -> str:
@@ -139,7 +149,8 @@ def tracking_url(domain: Domain, token: str, kind: Kind, settings: Settings) -> 
     return public_url(domain.web_scheme, domain.tracking_host, port, f"/{kind.value}/{token}")
 
 
-def _tags(tags: Iterable[str]) -> tuple[str, ...]:
+def message_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Tags in their stored spelling; raises CallerError for too many or for one that is none."""
     given = tuple(tags)
     kept = tuple(clean_tags(given))
     if len(kept) < len({tag.strip().lower() for tag in given}):

@@ -27,15 +27,12 @@ _ATTRIBUTE = re.compile(
 )
 _CONDITION = re.compile(r"<!--\[if\s[^\]>]*\]>")
 _PROBE: Final = "<edge-probe>"
+"""Put behind the markup: it is a tag again only where the markup ends in plain content."""
 _MAX_NESTING: Final = 3
 """Conditional comments in noscript in a conditional comment: deeper is nothing real."""
 _WHITE: Final = "\t\n\f\r "
 _BOM: Final = "\xef\xbb\xbf"
 """UTF-8's byte order mark, one character per byte."""
-
-
-class Misread(ValueError):
-    """The tokenizer did not say where things are: nothing may be spliced."""
 
 
 class FoundLink(msgspec.Struct, gc=False):
@@ -78,7 +75,7 @@ class HtmlFindings(msgspec.Struct):
 
 def scan(text: str, charset: str, variable: "re.Pattern[str]") -> HtmlFindings:
     """Read a body (one character per byte) in one pass; the time is linear in its length."""
-    scanner = _Scanner(text, charset)
+    scanner = _Scanner(text, charset, personal=variable.search(text) is not None)
     finished = scanner.read(0, len(text), 0)
     variables = [
         FoundVariable(
@@ -97,8 +94,10 @@ def _name(raw: str, charset: str) -> str:
 class _Scanner:
     """State of one pass."""
 
-    def __init__(self, text: str, charset: str) -> None:
+    def __init__(self, text: str, charset: str, *, personal: bool) -> None:
         self._text = text
+        self._personal = personal
+        """Whether there are variables at all: then it matters where in a tag they stand."""
         # The tokenizer turns each kind of line break into a line feed; this keeps the lengths.
         self._flat = text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
         self._charset = charset
@@ -117,34 +116,34 @@ class _Scanner:
         token: Token | None = None
         for token in tokenize(flat + _PROBE, capture_source=True):
             kind = token.type
-            if kind is TokenType.TEXT:
-                continue
             tag = token.tag
             if kind is TokenType.START_TAG:
-                if tag in _WANTED or (tag is not None and tag.startswith("v:")):
-                    at = lines[token.line] + token.col
-                    after = at + len(token.source or "")
-                    if after > end:  # a tag that only the probe behind the text has ended
-                        break
-                    if tag == "noscript":
-                        noscript = after
-                    self._start_tag(token, at, nesting)
-                elif "%" in (token.source or ""):
-                    self._note_bare(lines[token.line] + token.col, token.source or "")
+                if not (self._personal or tag in _WANTED or (tag and tag.startswith("v:"))):
+                    continue
             elif kind is TokenType.END_TAG:
-                if tag == "noscript" and noscript >= 0 and nesting < _MAX_NESTING:
-                    # Mail readers run no scripts: for them this content is markup.
-                    self.read(noscript, lines[token.line] + token.col, nesting + 1)
-                    noscript = -1
-                elif nesting == 0:
-                    self._end_tag(tag, lines[token.line] + token.col, token.source or "")
+                if tag not in _WANTED:
+                    continue
+            elif kind is not TokenType.COMMENT and kind is not TokenType.DOCTYPE:
+                continue
+            source = token.source or ""
+            at = lines[token.line] + token.col
+            if at + len(source) > end:
+                break  # the probe itself, or what never ends and has swallowed it
+            if kind is TokenType.START_TAG:
+                noscript = at + len(source) if tag == "noscript" else noscript
+                self._start_tag(token, at, source, nesting)
             elif kind is TokenType.COMMENT:
-                if nesting < _MAX_NESTING and (token.source or "").startswith("<!--[if"):
-                    at = lines[token.line] + token.col
-                    # Of a comment without an end the probe is the last part.
-                    self._conditional(at, (token.source or "")[: end - at], nesting)
-            elif kind is TokenType.DOCTYPE and nesting == 0:
-                self._after_doctype = lines[token.line] + token.col + len(token.source or "")
+                if nesting < _MAX_NESTING and source.startswith("<!--[if"):
+                    self._conditional(at, source, nesting)
+            elif kind is TokenType.DOCTYPE:
+                if nesting == 0:
+                    self._after_doctype = at + len(source)
+            elif tag == "noscript" and noscript >= 0 and nesting < _MAX_NESTING:
+                # Mail readers run no scripts: for them this content is markup.
+                self.read(noscript, at, nesting + 1)
+                noscript = -1
+            elif nesting == 0:
+                self._end_tag(tag, at, source)
         return token is not None and token.source == _PROBE
 
     def _conditional(self, at: int, source: str, nesting: int) -> None:
@@ -158,10 +157,9 @@ class _Scanner:
         for link in self.links[before:]:
             link.outlook = True
 
-    def _start_tag(self, token: Token, at: int, nesting: int) -> None:
-        source = token.source or ""
+    def _start_tag(self, token: Token, at: int, source: str, nesting: int) -> None:
         tag = token.tag or ""
-        if "%" in source:
+        if self._personal and "%" in source:
             self._note_bare(at, source)
         if tag in ("a", "area") or tag.startswith("v:"):
             self._link(token, tag, at, source)
@@ -183,11 +181,14 @@ class _Scanner:
 
     def _link(self, token: Token, tag: str, at: int, source: str) -> None:
         if not self._flat.startswith(source, at):
-            raise Misread("the tokenizer's positions are not those of the text")
+            raise ValueError("the tokenizer's positions are not those of the text")
         span, disabled = None, False
+        opt_out = "disable-tracking" in source.lower()
         for name, start, end, _ in attributes(source):
             if name == "href" and span is None:
                 span = (start, end)
+                if not opt_out:
+                    break
             elif name == "disable-tracking":
                 # The seed of this rule, Mailgun's documentation, has `true\` in its example.
                 disabled = disabled or source[start:end].lower() in ("true", "true\\")
@@ -199,10 +200,17 @@ class _Scanner:
         while start < end and source[end - 1] in _WHITE:
             end -= 1
         raw = self._text[at + start : at + end]
-        value = raw if raw.isascii() and "&" not in raw else self._decoded(raw)
+        if not raw.isascii():
+            value = self._decoded(raw)
+        elif "&" in raw:
+            value = token.attr("href")
+        else:
+            value = raw
         reason = Reason.DISABLED if disabled else None
         if value is None:
             value, reason = raw, reason or Reason.UNDECODABLE
+        elif "\0" in value:
+            value = value.replace("\0", "\ufffd")  # as the tokenizer does in every attribute
         where = "vml" if tag.startswith("v:") else tag
         self.links.append(FoundLink(at + start, at + end, where, value, reason, where == "vml"))
 

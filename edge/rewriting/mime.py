@@ -1,10 +1,11 @@
-"""Where the parts of a message are: a MIME splitter on byte offsets (RFC 5322, 2045 to 2047).
+"""Where the parts of a message are: a MIME splitter that works on byte offsets.
 
-Nothing is ever written anew from what is read here; the offsets only say where to splice. So the
-reader is strict where a mistake would put bytes in the wrong place (headers that are none, a
-boundary that is not there: the part has a ``fault`` and is left alone) and lenient where it would
-not (a missing closing boundary). Work is bounded: the depth, the number of parts and the number of
-header lines each have a limit, and every scan is linear.
+The grammar is that of RFC 5322 and RFC 2045 to 2047. Nothing is ever written anew from what is read
+here; the offsets only say where to splice. So the reader is strict where a mistake would put bytes
+in the wrong place (headers that are none, a boundary that is not there: the part has a ``fault``
+and is left alone) and lenient where it would not (a missing closing boundary). Work is bounded: the
+depth, the number of parts and the number of header lines each have a limit, and every scan is
+linear.
 """
 
 import re
@@ -19,7 +20,6 @@ from edge.rewriting.report import Reason
 MAX_DEPTH: Final = 20
 MAX_PARTS: Final = 1_000
 MAX_HEADERS: Final = 10_000
-PKCS7: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
@@ -210,13 +210,11 @@ class _Splitter:
         """
         data = self._data
         line = re.compile(
-            rb"--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*(?:\r?\n|\Z)"
+            rb"(?<![^\n])--" + re.escape(boundary.encode("latin-1")) + rb"(--)?[ \t]*(?:\r?\n|\Z)"
         )
         for match in line.finditer(data, start, end):
             mark = match.start()
-            if mark > start:
-                if data[mark - 1] != 0x0A:
-                    continue  # in the middle of a line
+            if mark > start and data[mark - 1] == 0x0A:
                 mark -= 1
                 if mark > start and data[mark - 1] == 0x0D:
                     mark -= 1
@@ -256,31 +254,3 @@ def parse_parameters(value: str) -> tuple[str, dict[str, str]]:
     for name, numbered in pieces.items():
         plain.setdefault(name, "".join(numbered[number] for number in sorted(numbered)))
     return kind, plain
-
-
-def boundaries(part: Part) -> list[bytes]:
-    """What the boundary lines of a multipart, and of those inside it, begin with."""
-    own = part.parameters.get("boundary", "") if part.children else ""
-    found = [b"--" + own.encode("latin-1", "replace")] if own else []
-    for child in part.children:
-        found += boundaries(child)
-    return found
-
-
-def left_alone(part: Part, *, amp: bool) -> Reason | None:
-    """Why a part is not looked into, as far as its headers tell."""
-    around = {outer.content_type for outer in part.ancestors()}
-    kind = part.content_type
-    if part.fault is not None:
-        return part.fault
-    if "multipart/encrypted" in around:
-        return Reason.ENCRYPTED
-    if "multipart/signed" in around or kind in PKCS7:
-        return Reason.SIGNED
-    if kind.startswith("message/"):
-        return Reason.NESTED_MESSAGE
-    if kind == "text/x-amp-html":
-        return None if amp else Reason.AMP_OFF
-    if kind not in {"text/html", "text/plain"}:
-        return Reason.OTHER_TYPE
-    return Reason.ATTACHMENT if part.attached else None

@@ -66,14 +66,14 @@ class Reason(StrEnum):
     """Neither text/html nor text/plain."""
     BROKEN = "broken-mime"
     """Headers or boundaries that do not make a message."""
-    MISREAD = "misread"
-    """HTML whose tags could not be placed with certainty."""
     TOO_DEEP = "too-deep"
     """Nested deeper, or into more parts, than is looked at."""
 
     # Of whole messages.
     FOREIGN_SIGNATURE = "foreign-signature"
     """A DKIM or ARC signature of another domain, which any change would break."""
+    MESSAGE_ID = "message-id"
+    """A Message-Id that no token can hold: with spaces, or longer than 255 octets."""
     TOO_LARGE = "too-large"
     """More than 25 MB."""
 
@@ -95,6 +95,18 @@ class Caution(StrEnum):
     """The domain's own DKIM signature was removed; the message must be signed again."""
     UNFINISHED_HTML = "unfinished-html"
     """The HTML ends inside a tag, comment or script, so the pixel is at the top."""
+    NO_TAGS = "no-tags"
+    """``%tag_unsubscribe_url%`` in a message without tags leads to the domain's unsubscribe."""
+    NO_LIST = "no-list"
+    """``%mailing_list_unsubscribe_url%`` outside a list leads to the domain's unsubscribe."""
+    NO_EMAIL = "no-unsubscribe-email"
+    """``%unsubscribe_email%`` where there is no such address; it is left as it is."""
+    UNSUBSCRIBE_OFF = "unsubscribe-off"
+    """An unsubscribe variable, while unsubscribing is switched off; it is left as it is."""
+    TWO_UNSUBSCRIBES = "footer-and-variable"
+    """The part holds an unsubscribe variable of its own and gets the footer as well."""
+    ENCODED_VARIABLE = "variable-in-encoded-word"
+    """A variable inside an encoded word of an address header; it is left as it is."""
     UNCLOSED = "unclosed-multipart"
     """The closing boundary is missing."""
 
@@ -120,7 +132,7 @@ class LinkReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One leaf of the MIME tree, by its path (``1.2``); without a ``reason`` it was looked into."""
+    """One leaf of the MIME tree, by its path (``1.2``); ``reason`` is None if it was read."""
 
     part: str
     content_type: str
@@ -139,7 +151,8 @@ class Warned(msgspec.Struct, frozen=True, kw_only=True):
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about one instrumented message.
 
-    ``untouched`` says why the whole message went out as it came in; ``pixel`` is ``top``,
+    ``untouched`` says why the whole message went out as it came in (but for ``X-Mailgun-*`` headers
+    where it is signed or encrypted as a whole); ``pixel`` is ``top``,
     ``bottom`` or empty; sizes are in octets.
     """
 

@@ -16,17 +16,11 @@ from edge.model.tokens import (
 )
 from edge.rewriting.links import Judge, Judged
 from edge.rewriting.report import Reason
-from edge.rewriting.transfer import (
-    Base64,
-    escape_bytes,
-    fold_into_line,
-    to_quoted_printable,
-)
+from edge.rewriting.transfer import Base64, escape_bytes, fold_into_line
 from edge.rewriting.variables import (
     Place,
     Recipient,
     Text,
-    Values,
     recipient_variable,
     write,
 )
@@ -37,7 +31,8 @@ UnsubscribeEmail = Callable[[Recipient], str]
 class Seal(Protocol):
     """Turns a target into its tracking URL.
 
-    Must be deterministic, and must give ASCII without white space, quotes or angle brackets. Raises
+    Must be deterministic, and must give printable ASCII without white space, quotes, angle brackets
+    or equals signs. Raises
     an :class:`~edge.model.errors.EdgeError` where nothing can be sealed at all.
     """
 
@@ -55,7 +50,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     mailing_list: str = ""
 
 
-class Copy(Values):
+class Copy:
     """One recipient's copy while it is made: facts, recipient, variables, and how to seal."""
 
     __slots__ = ("_email", "_made", "_variables", "domain", "facts", "message_id", "seal", "to")
@@ -231,54 +226,31 @@ class Pixel:
         return _PIXEL % copy.seal(Kind.OPEN, target).encode("ascii")
 
 
-LONGEST_FIELD: Final = 900
-"""Octets of an unsubscribe URL in a header, where it cannot be folded (RFC 5322, 2.1.1: 998)."""
-
-
-class ListHeaders:
-    """``List-Unsubscribe`` (RFC 2369), and ``List-Unsubscribe-Post`` where the URL is https.
-
-    RFC 8058 section 3.1 wants https for one click. In a message of a list they lead to that list's
-    unsubscribe, else to the domain's.
-    """
-
-    __slots__ = ("_https", "_line_break")
-
-    def __init__(self, https: bool, line_break: bytes) -> None:
-        self._https = https
-        self._line_break = line_break
-
-    def fill(self, copy: Copy) -> bytes:
-        """The fields; nothing where the URL is too long to stand on a line."""
-        listed = bool(copy.facts.mailing_list)
-        url = copy.value("mailing_list_unsubscribe_url" if listed else "unsubscribe_url") or ""
-        if len(url) > LONGEST_FIELD:
-            return b""
-        lines = [f"List-Unsubscribe: <{url}>"]
-        if (email := copy.value("unsubscribe_email")) is not None:
-            lines = [f"List-Unsubscribe: <mailto:{email}>,", f" <{url}>"]
-        if self._https:
-            lines.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
-        return b"".join(line.encode("ascii") + self._line_break for line in lines)
-
-
 class InQuotedPrintable:
     """A slot inside a quoted-printable body: see :func:`~edge.rewriting.transfer.fold_into_line`.
 
-    What the inner slot gives has line feeds for line breaks.
+    What the inner slot gives has line feeds for line breaks. ``lead`` is what was in the body right
+    before it and moves along, already encoded.
     """
 
-    __slots__ = ("_column", "_inner", "_line_break", "_tail")
+    __slots__ = ("_column", "_inner", "_lead", "_line_break", "_plain", "_tail")
 
-    def __init__(self, inner: Slot, column: int, tail: int, line_break: bytes) -> None:
+    def __init__(
+        self, inner: Slot, column: int, tail: int, line_break: bytes, lead: bytes = b""
+    ) -> None:
         self._inner = inner
+        self._lead = lead
+        self._plain = isinstance(inner, Click)
         self._column = column
         self._tail = tail
         self._line_break = line_break
 
     def fill(self, copy: Copy) -> bytes:
         """The bytes, escaped and folded."""
-        value = escape_bytes(self._inner.fill(copy))
+        value = self._inner.fill(copy)
+        if self._plain:
+            return fold_into_line(value, self._column, self._tail, self._line_break)
+        value = self._lead + escape_bytes(value)
         if self._line_break != b"\n" and b"\n" in value:
             value = value.replace(b"\n", self._line_break)
         return fold_into_line(value, self._column, self._tail, self._line_break)
@@ -302,21 +274,3 @@ class InBase64:
         for index, slot in self._holes:
             out[index] = slot.fill(copy)
         return self._carrier.encode(b"".join(out))
-
-
-class Requoted:
-    """A whole plain body that goes out as quoted-printable, because it cannot as it is."""
-
-    __slots__ = ("_end", "_holes", "_pieces")
-
-    def __init__(self, pieces: list[bytes], holes: list[tuple[int, Slot]], end: bytes) -> None:
-        self._pieces = pieces
-        self._holes = holes
-        self._end = end
-
-    def fill(self, copy: Copy) -> bytes:
-        """The body with its slots filled, encoded."""
-        out = self._pieces.copy()
-        for index, slot in self._holes:
-            out[index] = slot.fill(copy)
-        return to_quoted_printable(b"".join(out), self._end)

@@ -25,7 +25,7 @@ from edge.rewriting.variables import Place
 _URL = re.compile(r"(?i)(?<![A-Za-z0-9+.-])https?://[^\s<>\"`\x00-\x1f\x7f]+")
 _FLOWED_URL = re.compile(
     r"(?i)(?<![A-Za-z0-9+.-])https?://[^\s<>\"`\x00-\x1f\x7f]+"
-    r"(?: \r?\n ?(?![>\r\n])[^\s<>\"`\x00-\x1f\x7f]+)*"
+    r"(?: \r?\n ?(?![>\r\n]|https?://)[^\s<>\"`\x00-\x1f\x7f]+)*"
 )
 _BREAK = re.compile(r" \r?\n ?")
 _TRAILING: Final = ".,;:!?'*|\\"

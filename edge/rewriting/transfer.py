@@ -15,8 +15,18 @@ MAX_LINE: Final = 998
 MAX_ENCODED_LINE: Final = 76
 """Characters of a line in quoted-printable and base64 (RFC 2045, sections 6.7 and 6.8)."""
 
-_QP = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*\r?\n|[ \t]*\Z)|[ \t]+(?=\r?\n|\Z)")
-_NEEDS_QP = re.compile(rb"[^\t\x20-\x3c\x3e-\x7e]")
+_QP = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*\r*\n|[ \t]*\Z)")
+_QP_TRAILING = re.compile(rb"=(?:([0-9A-Fa-f]{2})|[ \t]*\r*\n|[ \t]*\Z)|[ \t]+(?=\r?\n|\Z)")
+"""Also white space before a line break, which is none of the text; several times slower."""
+_TRAILING = (b" \r\n", b" \n", b"\t\r\n", b"\t\n")
+_ESCAPE: Final = 3
+"""Characters that stand for one octet: ``=3D``."""
+_OCTETS: Final = {
+    bytes((high, low)): bytes((int(bytes((high, low)), 16),))
+    for high in b"0123456789ABCDEFabcdef"
+    for low in b"0123456789ABCDEFabcdef"
+}
+_NEEDS_QP = re.compile(rb"[^\t\x20-\x3c\x3e-\x7e]|[\t ](?=\n)")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/=\r\n\t ]")
 
 
@@ -49,29 +59,34 @@ class QuotedPrintable:
         self._data = data
         self._first, self._end = start, end
         pieces: list[bytes] = []
-        self._from: list[int] = []
-        """Decoded offsets at which runs begin."""
-        self._run: list[tuple[int, int]] = []
-        """For each run: its encoded offset, and the encoded length of an escape or 0."""
+        starts: list[int] = []
+        runs: list[tuple[int, int]] = []
         here, decoded = start, 0
-        for match in _QP.finditer(data, start, end):
-            begin = match.start()
+        trailing = data[end - 1 : end] in (b" ", b"\t") or any(
+            data.find(one, start, end) >= 0 for one in _TRAILING
+        )
+        for match in (_QP_TRAILING if trailing else _QP).finditer(data, start, end):
+            begin, after = match.span()
             if begin > here:
-                self._from.append(decoded)
-                self._run.append((here, 0))
+                starts.append(decoded)
+                runs.append((here, 0))
                 pieces.append(data[here:begin])
                 decoded += begin - here
-            here = match.end()
-            if (digits := match[1]) is not None:
-                self._from.append(decoded)
-                self._run.append((begin, 3))
-                pieces.append(bytes((int(digits, 16),)))
+            here = after
+            if match.lastindex:
+                starts.append(decoded)
+                runs.append((begin, _ESCAPE))
+                pieces.append(_OCTETS[match[1]])
                 decoded += 1
         if here < end:
-            self._from.append(decoded)
-            self._run.append((here, 0))
+            starts.append(decoded)
+            runs.append((here, 0))
             pieces.append(data[here:end])
         self.decoded = b"".join(pieces)
+        self._from = starts
+        """Decoded offsets at which runs begin."""
+        self._run = runs
+        """For each run: its encoded offset, and the encoded length of an escape or 0."""
 
     def place(self, start: int, end: int) -> tuple[int, int]:
         """Encoded offsets of decoded ones; an insertion comes right before the byte after it."""
@@ -97,6 +112,11 @@ class QuotedPrintable:
             return before, self._end - end
         return before, line_break - end - (data[line_break - 1 : line_break] == b"\r")
 
+    def last_before(self, offset: int) -> bytes:
+        """The escape or character right before an encoded offset."""
+        escape = self._data[max(offset - _ESCAPE, self._first) : offset]
+        return escape if _QP.fullmatch(escape) else escape[-1:]
+
 
 def fold_into_line(value: bytes, column: int, tail: int, line_break: bytes) -> bytes:
     """Quoted-printable ``value`` for a place with ``column`` characters before it on its line.
@@ -106,6 +126,15 @@ def fold_into_line(value: bytes, column: int, tail: int, line_break: bytes) -> b
     """
     if b"\n" not in value and column + len(value) + tail <= MAX_ENCODED_LINE:
         return value
+    soft = b"=" + line_break
+    if not value:
+        return soft
+    if b"=" not in value and b"\n" not in value:  # nearly all: a URL
+        width = MAX_ENCODED_LINE - 1
+        folded = soft.join([value[at : at + width] for at in range(0, len(value), width)])
+        last = (len(value) - 1) % width + 1
+        before, after = soft if column else b"", soft if tail and last + tail > width + 1 else b""
+        return b"%b%b%b" % (before, folded, after)
     out: list[bytes] = []
     length = column
     for number, line in enumerate(value.split(line_break)):
@@ -116,7 +145,7 @@ def fold_into_line(value: bytes, column: int, tail: int, line_break: bytes) -> b
         while here < len(line):
             room = MAX_ENCODED_LINE - 1 - length
             if room < len(line) - here and length:
-                out += (b"=", line_break)
+                out.append(soft)
                 length = 0
                 continue
             cut = len(line) if len(line) - here <= room else _before_escape(line, here + room)
@@ -124,7 +153,7 @@ def fold_into_line(value: bytes, column: int, tail: int, line_break: bytes) -> b
             length += cut - here
             here = cut
     if length + tail > MAX_ENCODED_LINE and tail and length:
-        out += (b"=", line_break)
+        out.append(soft)
     return b"".join(out)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from html import escape
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -109,8 +109,7 @@ def write(value: str, place: Place, codec: str, line_break: bytes) -> bytes:
     """A value in the bytes of its part.
 
     Control characters but tab and line feed are dropped. Characters that the charset lacks become
-    numeric references in HTML and ``?`` in text. Without quotes an empty value is a space: with
-    nothing there the next attribute would become this one's value.
+    numeric references in HTML and ``?`` in text.
     """
     clean = _CONTROL.sub("", value)
     if place is Place.TEXT:
@@ -119,6 +118,7 @@ def write(value: str, place: Place, codec: str, line_break: bytes) -> bytes:
         if place is Place.HTML:
             clean = escape(clean)
         else:
+            # An empty value would make the attribute behind it the value.
             clean = _NOT_BARE.sub(lambda match: f"&#{ord(match[0])};", clean or " ")
         encoded = clean.encode(codec, "xmlcharrefreplace")
     return encoded if b"\n" not in encoded else encoded.replace(b"\n", line_break)
@@ -147,9 +147,9 @@ def parse(text: str, variable: "re.Pattern[str]") -> Text:
     return Text(tuple(parts[::2]), tuple(parts[1::2]))
 
 
-class Values:
+class Values(Protocol):
     """What variables stand for; one object per copy of a message."""
 
     def value(self, name: str) -> str | None:
         """The value of a variable, None where it has none."""
-        raise NotImplementedError
+        ...
