@@ -27,7 +27,7 @@ from edge.model.tokens import (
 from edge.rewriting import controls
 from edge.rewriting.explain import explain as explained
 from edge.rewriting.explain import flawed
-from edge.rewriting.instructions import HTML_FOOTER, TEXT_FOOTER, Instructions
+from edge.rewriting.instructions import Instructions
 from edge.rewriting.report import Report
 from edge.rewriting.switches import Clicks, Given, decide
 from edge.rewriting.template import Instrumented, compile_message, message_id_of
@@ -104,14 +104,15 @@ def _work(
     values = _variables(wishes.variables)
     if values is None:
         values = said.recipient_variables.get(wishes.recipient.address)
+    footers = mint.footers(domain)
     instructions = Instructions(
         domain=domain,
         tracking=decide(domain, wishes.given.over(said.given)),
         message_id=identity,
         tags=tags,
         mailing_list=wishes.mailing_list,
-        html_footer=HTML_FOOTER if wishes.footer else "",
-        text_footer=TEXT_FOOTER if wishes.footer else "",
+        html_footer=footers.html if wishes.footer else "",
+        text_footer=footers.text if wishes.footer else "",
         outlook=wishes.outlook,
         amp=wishes.amp,
         personal=values is not None,
@@ -163,7 +164,10 @@ AtTop = Annotated[
     bool | None, typer.Option("--pixel-at-top/--pixel-at-bottom", help="Where the pixel goes.")
 ]
 Footer = Annotated[
-    bool, typer.Option("--footer/--no-footer", help="Append unsubscribe footers, if that is on.")
+    bool,
+    typer.Option(
+        "--footer/--no-footer", help="Append the domain's footers, where unsubscribing is on."
+    ),
 ]
 Exclude = Annotated[
     list[str] | None,

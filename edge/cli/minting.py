@@ -11,7 +11,7 @@ import msgspec
 
 from edge.model.capture import Facts
 from edge.model.destination import normalise
-from edge.model.domain import Domain, host_name, public_url
+from edge.model.domain import Domain, Footers, host_name, public_url
 from edge.model.errors import CallerError, NotFound
 from edge.model.roster import Snapshot
 from edge.model.tokens import (
@@ -96,7 +96,7 @@ class Mint:
 
     def _take(self, snapshot: Snapshot, keyring: Keyring) -> None:
         self._keyring = keyring
-        self._hosts = snapshot.hosts
+        self._snapshot = snapshot
         self._domains = {domain.name: domain for domain in snapshot.domains}
 
     def domain(self, text: str) -> Domain:
@@ -118,7 +118,12 @@ class Mint:
 
     def hosts(self, domain: Domain) -> tuple[str, ...]:
         """Every tracking host name that is or was this domain's."""
-        return tuple(host for host, number in self._hosts.items() if number == domain.number)
+        hosts = self._snapshot.hosts.items()
+        return tuple(host for host, number in hosts if number == domain.number)
+
+    def footers(self, domain: Domain) -> Footers:
+        """What is put under this domain's messages."""
+        return self._snapshot.footers_of(domain)
 
     def seal(self, domain: Domain, kind: Kind, target: Target) -> str:
         """The tracking URL of a target of this domain."""

@@ -48,6 +48,19 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.web_prefix}.{self.name}"
 
 
+class Footers(msgspec.Struct, frozen=True):
+    """What is put under a domain's messages where they can be unsubscribed from; may be empty."""
+
+    html: str
+    text: str
+
+
+DEFAULT_FOOTERS: Final = Footers(
+    html='\n<br>\n<p><a href="%unsubscribe_url%">unsubscribe</a></p>\n',
+    text="\n\nTo unsubscribe click: <%unsubscribe_url%>\n\n",
+)
+"""Those that a new domain has at Mailgun; the database has them as its defaults."""
+
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 

@@ -7,7 +7,7 @@ stay sealed by the vault.
 
 import msgspec
 
-from edge.model.domain import Domain
+from edge.model.domain import DEFAULT_FOOTERS, Domain, Footers
 from edge.model.tokens import Key, Keyring, KeyState
 from edge.model.vault import Vault
 
@@ -24,13 +24,19 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a tracking worker knows about the world.
 
     ``version`` grows with every change. ``hosts`` maps every tracking host name that ever was, in
-    lower case, to its domain's number: hosts are tombstoned, never deleted.
+    lower case, to its domain's number: hosts are tombstoned, never deleted. ``footers`` holds, by
+    number, those of domains that have others than a new domain has.
     """
 
     version: int
     domains: list[Domain]
     hosts: dict[str, int]
     keys: list[SealedKey]
+    footers: dict[int, Footers] = {}
+
+    def footers_of(self, domain: Domain) -> Footers:
+        """What is put under messages of a domain."""
+        return self.footers.get(domain.number, DEFAULT_FOOTERS)
 
     def keyring(self, vault: Vault) -> Keyring:
         """The opened keyring; OperatorError when the master key is the wrong one."""

@@ -1,15 +1,9 @@
 """What the caller wants of one message."""
 
-from typing import Final
-
 import msgspec
 
 from edge.model.domain import Domain
 from edge.rewriting.switches import Tracking
-
-HTML_FOOTER: Final = '\n<br>\n<p><a href="%unsubscribe_url%">unsubscribe</a></p>\n'
-TEXT_FOOTER: Final = "\n\nTo unsubscribe click: <%unsubscribe_url%>\n\n"
-"""The footers that a new domain has at Mailgun."""
 
 
 class Instructions(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,9 +67,10 @@ def frame(payload: bytes, flags: int = 0) -> bytes:
 def scan(buffer: bytes, base: int, *, sealed: bool) -> Iterator[Frame | Damage]:
     """Frames and damage in ``buffer``, whose first byte is byte ``base`` of its segment.
 
-    Ends before an incomplete frame. While the segment is being written (not ``sealed``) the bytes
-    after the last good frame may still become one, so damage is reported only when a good frame
-    follows it; the caller continues from the end of the last item.
+    Ends before an incomplete frame. While the segment is being written (not ``sealed``) what looks
+    like the beginning of a frame is waited for, and any other bytes after the last good frame may
+    still become one, so damage is reported only when a good frame follows it. The caller continues
+    from the end of the last item.
     """
     position, size = 0, len(buffer)
     while position < size:

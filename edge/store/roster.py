@@ -1,6 +1,6 @@
 """The roster as it is in Postgres, and which edges have which version of it."""
 
-from edge.model.domain import Domain
+from edge.model.domain import DEFAULT_FOOTERS, Domain, Footers
 from edge.model.roster import SealedKey, Snapshot
 from edge.model.tokens import KeyState
 from edge.store.pool import Connection
@@ -25,12 +25,17 @@ async def read(conn: Connection) -> Snapshot:
     """
     number = await version(conn)
     domains = [Domain(**dict(row)) for row in await conn.fetch(_q["domains"])]
+    default = DEFAULT_FOOTERS
+    footers = {
+        row["number"]: Footers(row["html_footer"], row["text_footer"])
+        for row in await conn.fetch(_q["footers"], default.html, default.text)
+    }
     hosts = {row["host"]: row["domain"] for row in await conn.fetch(_q["hosts"])}
     keys = [
         SealedKey(id=row["id"], state=KeyState(row["state"]), sealed=row["sealed"])
         for row in await conn.fetch(_q["keys"])
     ]
-    return Snapshot(version=number, domains=domains, hosts=hosts, keys=keys)
+    return Snapshot(version=number, domains=domains, hosts=hosts, keys=keys, footers=footers)
 
 
 async def acknowledge(conn: Connection, edge_id: str, name: str, version: int) -> None:

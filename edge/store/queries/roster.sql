@@ -6,6 +6,10 @@ SELECT number, name, web_prefix, web_scheme, open, click, unsubscribe, pixel_at_
        unsubscribe_on_get, retention_days, removed_at IS NOT NULL AS removed
 FROM domains ORDER BY number;
 
+-- name: footers
+SELECT number, html_footer, text_footer FROM domains
+WHERE removed_at IS NULL AND (html_footer <> $1 OR text_footer <> $2);
+
 -- name: hosts
 SELECT host, domain FROM hosts;
 

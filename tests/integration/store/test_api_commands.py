@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from edge.cli import apikey, credential, domain, footer
+from edge.model.domain import DEFAULT_FOOTERS, Footers
 from edge.model.errors import CallerError, NotFound
-from edge.store import api_keys, credentials, pool
+from edge.store import api_keys, credentials, pool, roster
 from tests.integration.store.test_commands import World
 from tests.integration.store.test_commands import world as world_fixture
 
@@ -112,6 +113,30 @@ def test_a_removed_domain_loses_its_logins_and_keys(world: World) -> None:
     world.output(domain.app, "add", NAME)
     assert world.json(credential.app, "list", NAME) == []
     assert world.json(apikey.app, "list")[0]["state"] == "revoked"
+
+
+def test_footers_reach_the_roster_where_they_are_not_the_default(
+    world: World, tmp_path: Path
+) -> None:
+    """What a new domain has is the same text in database and code, so the roster stays small."""
+
+    async def footers() -> dict[int, Footers]:
+        async with pool.opened(world.url) as opened, opened.acquire() as conn:
+            return (await roster.read(conn)).footers
+
+    world.output(domain.app, "add", NAME)
+    assert asyncio.run(footers()) == {}
+    (stored,) = world.json(footer.app, "show", NAME)
+    assert Footers(stored["html"], stored["text"]) == DEFAULT_FOOTERS
+    html = tmp_path / "footer.html"
+    html.write_text('<a href="%unsubscribe_url%">bye</a>')
+    world.output(footer.app, "set", NAME, "--html", str(html))
+    (found,) = asyncio.run(footers()).values()
+    assert found == Footers(html.read_text(), DEFAULT_FOOTERS.text)
+    world.output(footer.app, "clear", NAME)
+    assert list(asyncio.run(footers()).values()) == [Footers("", "")]
+    world.output(footer.app, "set", NAME, "--default")
+    assert asyncio.run(footers()) == {}
 
 
 def test_footers_are_shown_set_and_cleared(world: World, tmp_path: Path) -> None:

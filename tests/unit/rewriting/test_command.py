@@ -7,14 +7,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from edge.model.capture import Facts
-from edge.model.domain import Domain
+from edge.model.domain import Domain, Footers
 from edge.model.roster import SealedKey, Snapshot
 from edge.model.tokens import KeyState
 from edge.model.vault import Vault
 from edge.rewriting.report import Caution, Reason
-from edge.roster.snapshot import FILE_NAME, save
+from edge.roster.snapshot import FILE_NAME, load, save
 from edge.spool.reader import SegmentReader, list_segments
 from tests.house.sources import ROOT, text
 from tests.unit.rewriting.samples import DOMAIN
@@ -50,6 +51,22 @@ def _edge(place: Path, *words: str, given: bytes = MESSAGE) -> "subprocess.Compl
         cwd=ROOT,
         timeout=60,
     )
+
+
+def test_the_footers_are_the_domains_own(place: Path) -> None:
+    """As ``edge footer`` set or cleared them, from the roster on disk; an option leaves them out."""
+    found = load(place / FILE_NAME)
+    assert found is not None
+    told = b"<p><a href="
+    assert told in _edge(place, *TO_ANN).stdout
+    assert told not in _edge(place, *TO_ANN, "--no-footer").stdout
+    own = Footers(html='<i>bye <a href="%unsubscribe_url%">x</a></i>', text="")
+    save(place / FILE_NAME, structs.replace(found, footers={1: own}))
+    sent = _edge(place, *TO_ANN).stdout
+    assert b'<i>bye <a href="http://email.mg.example.com:8080/u/' in sent
+    assert told not in sent
+    save(place / FILE_NAME, structs.replace(found, footers={1: Footers("", "")}))
+    assert _edge(place, *TO_ANN).stdout.count(b"/u/") == 1, "in the header only"
 
 
 TO_ANN = ("--domain", "mg.example.com", "--recipient", "ann@example.net")

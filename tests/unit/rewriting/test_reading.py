@@ -3,11 +3,11 @@
 import pytest
 from turbohtml import tokenize
 
+from edge.model.domain import DEFAULT_FOOTERS
 from edge.model.errors import CallerError
 from edge.rewriting import charsets, html_part, mime
 from edge.rewriting.explain import explain
 from edge.rewriting.headers import decoded_text
-from edge.rewriting.instructions import HTML_FOOTER, TEXT_FOOTER
 from edge.rewriting.links import exclusions
 from edge.rewriting.mime import parse_parameters
 from edge.rewriting.switches import Clicks, Tracking
@@ -185,14 +185,16 @@ def test_merge_tags_in_text_stay_whole() -> None:
 
 def test_footers_without_the_other_part() -> None:
     """The last text part of a message without HTML; none where the text is no alternative."""
-    made = instrument(message(b"Hi", "text/plain"), ALL, text_footer=TEXT_FOOTER)
+    made = instrument(message(b"Hi", "text/plain"), ALL, text_footer=DEFAULT_FOOTERS.text)
     assert b"To unsubscribe click: <https://email.example.com/u/" in made.message
     whole = (
         b"Message-Id: <1@e>\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
         b"--b\r\nContent-Type: text/html\r\n\r\n<p>Hi<!--\r\n"
         b"--b\r\nContent-Type: text/plain\r\n\r\nlist footer\r\n--b--\r\n"
     )
-    made = instrument(whole, ALL, text_footer=TEXT_FOOTER, html_footer=HTML_FOOTER)
+    made = instrument(
+        whole, ALL, text_footer=DEFAULT_FOOTERS.text, html_footer=DEFAULT_FOOTERS.html
+    )
     assert b"To unsubscribe" not in made.message
     assert b">unsubscribe<" not in made.message
     assert "unfinished-html" in cautions(made)

@@ -4,11 +4,11 @@ import quopri
 
 import pytest
 
+from edge.model.domain import DEFAULT_FOOTERS
 from edge.model.errors import CallerError
 from edge.model.tokens import Level
 from edge.rewriting.explain import explain, flawed
 from edge.rewriting.headers import encoded_words, phrase
-from edge.rewriting.instructions import HTML_FOOTER, TEXT_FOOTER
 from edge.rewriting.switches import Clicks, Tracking
 from edge.rewriting.template import compile_message, message_id_of
 from edge.rewriting.transfer import QuotedPrintable, fold_into_line, to_quoted_printable
@@ -146,8 +146,8 @@ def test_footers_go_to_the_html_and_to_its_alternative() -> None:
     made = instrument(
         whole,
         ALL,
-        html_footer=HTML_FOOTER + '<a href="https://e.com/">us</a>',
-        text_footer=TEXT_FOOTER,
+        html_footer=DEFAULT_FOOTERS.html + '<a href="https://e.com/">us</a>',
+        text_footer=DEFAULT_FOOTERS.text,
     )
     plain, marked = [raw.decode() for _, raw in payloads(made.message)]
     assert plain.startswith("Hi\r\n\r\nTo unsubscribe click: <https://email.example.com/u/")
@@ -157,7 +157,9 @@ def test_footers_go_to_the_html_and_to_its_alternative() -> None:
     assert reasons(made) == ["unsubscribe-variable", "tracked"]
     assert "footer-and-variable" not in cautions(made)
     twice = whole.replace(b"<body>Hi", b"<body>%unsubscribe_url%")
-    assert "footer-and-variable" in cautions(instrument(twice, ALL, html_footer=HTML_FOOTER))
+    assert "footer-and-variable" in cautions(
+        instrument(twice, ALL, html_footer=DEFAULT_FOOTERS.html)
+    )
 
 
 def test_a_text_only_message() -> None:
