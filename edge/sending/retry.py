@@ -11,10 +11,6 @@ INTERVALS: Final = (600.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0)
 LIFE: Final = 8 * 3600.0
 JITTER: Final = 0.1
 
-OLD_REASON: Final = "old"
-OLD_CODE: Final = 602
-OLD_MESSAGE: Final = "Too old"
-
 
 def next_attempt(
     attempts: int, accepted_at: float, now: float, chance: float, *, life: float = LIFE

@@ -54,7 +54,7 @@ def _edge(place: Path, *words: str, given: bytes = MESSAGE) -> "subprocess.Compl
 
 
 def test_the_footers_are_the_domains_own(place: Path) -> None:
-    """As ``edge footer`` set or cleared them, from the roster on disk; an option leaves them out."""
+    """As ``edge footer`` set or cleared them, from the roster; an option leaves them out."""
     found = load(place / FILE_NAME)
     assert found is not None
     told = b"<p><a href="
