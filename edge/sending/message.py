@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from edge.model.domain import Domain
+from edge.model.errors import PeerError
 from edge.rewriting.switches import Given
 
 MAX_MESSAGE: Final = 25 * 1024 * 1024
@@ -68,6 +69,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[Addressee, ...]
     options: Options
     origin: Origin
+
+
+class QueueFull(PeerError):
+    """The queue is at its limit: try again later."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
