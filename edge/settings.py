@@ -22,6 +22,7 @@ from edge import crash, service_user
 from edge.model.capture import Network
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
+from edge.sending.routes import SANDBOX, parse_route
 
 PREFIX: Final = "EDGE_"
 
@@ -192,6 +193,46 @@ class Settings(BaseSettings):
             "What an open through Gmail's image proxy counts as: human, or bot (label gmail)."
         ),
     )
+    route: str = Field(
+        SANDBOX,
+        repr=False,
+        description=(
+            "Where mail of domains without a route of their own goes: sandbox (kept in the outbox, "
+            "not sent), mx, smtp://user:pass@host:port or smtps://..."
+        ),
+    )
+    smtp_name: str = Field(
+        "",
+        description=(
+            "Name that this machine gives in EHLO and Received; default: EDGE_PUBLIC_HOST, else "
+            "the machine's own."
+        ),
+    )
+    smtp_ca_file: Path | None = Field(
+        None,
+        description=(
+            "PEM file with the authorities that mail servers' certificates are checked against; "
+            "default: the system's."
+        ),
+    )
+    resolvers: Annotated[tuple[Bind, ...], NoDecode] = Field(
+        (), description="DNS resolvers, host:port, comma separated; default: the system's."
+    )
+    deliveries_at_once: int = Field(
+        100, ge=2, le=2_000, description="Copies of messages that are being sent at a time."
+    )
+    queue_limit: int = Field(
+        1_000_000,
+        ge=1,
+        le=100_000_000,
+        description="Copies that may wait to be sent; then new messages are refused for now.",
+    )
+    tags_per_domain: int = Field(
+        20_000, ge=0, le=1_000_000, description="Different tags of a domain; more are dropped."
+    )
+    message_days: int = Field(
+        7, ge=1, le=365, description="Days that stored messages and the outbox are kept."
+    )
     facts_days: int = Field(90, ge=1, le=3650, description="Days that message facts are kept.")
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log line written."
@@ -227,6 +268,29 @@ class Settings(BaseSettings):
                     raise ValueError(f"{error} (example: 10.0.0.0/8,2001:db8::/32)") from None
         return tuple(networks)
 
+    @field_validator("resolvers", mode="before")
+    @classmethod
+    def _resolvers(cls, value: Any) -> Any:
+        parts = value.split(",") if isinstance(value, str) else value
+        try:
+            return tuple(
+                parse_bind(part) if isinstance(part, str) else part
+                for part in parts
+                if str(part).strip()
+            )
+        except CallerError as error:
+            raise ValueError(str(error)) from None
+
+    @field_validator("route")
+    @classmethod
+    def _route(cls, value: str) -> str:
+        try:
+            if value != SANDBOX:
+                parse_route(value)
+        except CallerError as error:
+            raise ValueError(str(error)) from None
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _database_url(cls, value: str) -> str:
@@ -255,7 +319,8 @@ class Settings(BaseSettings):
         return value.rstrip("/")
 
     @field_validator(
-        "tls_cert_file", "tls_key_file", "control_tls_cert_file", "control_tls_key_file"
+        *("tls_cert_file", "tls_key_file", "control_tls_cert_file", "control_tls_key_file"),
+        "smtp_ca_file",
     )
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:

@@ -35,7 +35,7 @@ BATCH_BYTES: Final = 32 * 2**20
 LARGE: Final = 256 * 1024
 """Octets from which a message is read in a thread, so that others need not wait for it."""
 
-_AWAY: Final = (PeerError, *UNAVAILABLE)
+_AWAY: Final[tuple[type[Exception], ...]] = (PeerError, *UNAVAILABLE)
 
 COUNT_SECONDS: Final = 2.0
 """How often the length of the queue is asked for."""

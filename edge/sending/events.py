@@ -179,8 +179,12 @@ def failed(
     *,
     retry_seconds: int | None,
     duplicate: bool = False,
+    too_old: bool = True,
 ) -> Event:
-    """One try that failed: temporary while ``retry_seconds`` says when the next one is."""
+    """One try that failed: temporary while ``retry_seconds`` says when the next one is.
+
+    A soft failure without a next try is ``too_old``, or was never tried at all.
+    """
     status = _status(
         attempt,
         code=verdict.code,
@@ -198,7 +202,7 @@ def failed(
         severity = "temporary"
     if not verdict.hard:
         reason = _WORDS.get(verdict.reason, "generic")
-        if retry_seconds is None:
+        if retry_seconds is None and too_old:
             status["code"], status["description"] = TOO_OLD
             reason = "old"
     detail = _sent(told, recipient) | {"delivery-status": status}

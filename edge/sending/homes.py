@@ -18,7 +18,7 @@ from edge.sending.return_path import ReturnPaths
 from edge.sending.routes import SANDBOX, Route, parse_route
 from edge.store import roster, routes
 from edge.store.pool import Connection
-from edge.store.routes import Limits
+from edge.store.routes import DkimKey, Limits
 
 log = structlog.get_logger()
 
@@ -100,15 +100,7 @@ class Homes:
                 continue
             key = found.get(domain.number)
             if key is None:
-                made = await asyncio.to_thread(generate_key)
-                key = await routes.dkim_key(
-                    conn,
-                    self._vault,
-                    domain.number,
-                    selector=SELECTOR,
-                    make=lambda made=made: made,
-                    now_us=self._clock.now_us(),
-                )
+                key = await own_key(conn, self._vault, domain.number, self._clock.now_us())
             have = self._homes.get(domain.number)
             signers[domain.number] = (
                 have.signer if have else Signer(domain.name, key.selector, key.private)
@@ -145,6 +137,15 @@ class Homes:
                 limits=limits[number],
             )
         return homes
+
+
+async def own_key(conn: Connection, vault: Vault, domain: int, now_us: int) -> DkimKey:
+    """The DKIM key of a domain, made if there is none yet."""
+    found = await routes.dkim_keys(conn, vault, [domain])
+    if domain in found:
+        return found[domain]
+    made = DkimKey(SELECTOR, await asyncio.to_thread(generate_key))
+    return await routes.add_dkim_key(conn, vault, domain, made, now_us)
 
 
 def _return_paths(snapshot: Snapshot, vault: Vault) -> ReturnPaths:

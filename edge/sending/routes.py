@@ -120,6 +120,5 @@ def _tls(query: str) -> Tls | None:
             return Tls(value)
     except ValueError:
         pass
-    raise CallerError(
-        "the only option of a route is ?tls=required, encrypted, opportunistic or off"
-    )
+    words = ", ".join(Tls)
+    raise CallerError(f"the only option of a route is ?tls= and one of {words}")

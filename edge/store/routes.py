@@ -1,7 +1,5 @@
 """What a domain's mail leaves by: its route and its DKIM key, both sealed under the master key."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from edge.model.vault import Vault
@@ -30,22 +28,13 @@ class Limits(msgspec.Struct, frozen=True):
     message_ttl: int
 
 
-async def dkim_key(
-    conn: Connection,
-    vault: Vault,
-    domain: int,
-    *,
-    selector: str,
-    make: Callable[[], bytes],
-    now_us: int,
+async def add_dkim_key(
+    conn: Connection, vault: Vault, domain: int, key: DkimKey, now_us: int
 ) -> DkimKey:
-    """The DKIM key of a domain; made, under this selector, if there is none. Safe when raced."""
-    found = await dkim_keys(conn, vault, [domain])
-    if domain not in found:
-        sealed = vault.seal(_purpose(domain), make())
-        await conn.execute(_q["put_dkim"], domain, selector, sealed, now_us)
-        found = await dkim_keys(conn, vault, [domain])
-    return found[domain]
+    """Give a domain its DKIM key, unless it has one; the one that it has. Safe when raced."""
+    sealed = vault.seal(_purpose(domain), key.private)
+    await conn.execute(_q["put_dkim"], domain, key.selector, sealed, now_us)
+    return (await dkim_keys(conn, vault, [domain]))[domain]
 
 
 async def dkim_keys(

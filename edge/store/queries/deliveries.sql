@@ -56,7 +56,7 @@ UPDATE deliveries SET due = $3, holder = '' WHERE id = ANY ($1::bigint[]) AND ho
 
 -- name: queued
 -- Counted up to a limit: how many there are beyond it makes no difference.
-SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE due IS NOT NULL LIMIT $1) AS some;
+SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE due IS NOT NULL LIMIT $1) AS found;
 
 -- name: purge
 -- Everything queued of a domain that nobody is sending at this moment.

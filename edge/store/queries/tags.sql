@@ -4,7 +4,7 @@ USING (domain, tag);
 
 -- name: counts
 SELECT n.domain, (
-    SELECT count(*) FROM (SELECT 1 FROM tags t WHERE t.domain = n.domain LIMIT $2) AS some
+    SELECT count(*) FROM (SELECT 1 FROM tags t WHERE t.domain = n.domain LIMIT $2) AS found
 ) AS count FROM unnest($1::integer[]) AS n (domain);
 
 -- name: add
