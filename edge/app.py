@@ -254,6 +254,7 @@ def _api(settings: Settings) -> Api:
     return Api(
         clock=SystemClock(),
         cname=settings.public_host or "localhost",
+        public_url=settings.public_url or first_run.control_url(settings),
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,

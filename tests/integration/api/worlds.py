@@ -93,15 +93,18 @@ def basic(key: str, user: str = "api") -> str:
 async def serving(db: Pool, **settings: Any) -> AsyncIterator[World]:
     """Two domains, an account key, and the application on a port that the kernel chose."""
     clock = ManualClock(time.time())
-    api = Api(clock=clock, cname="edge.example.org", database=db, **settings)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     listener.setblocking(False)
     port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    api = Api(
+        clock=clock, cname="edge.example.org", **({"public_url": url} | settings), database=db
+    )
     view = control.View(data_dir=Path("nowhere"), role="control", pool=db)
     async with control.serving(view, [listener], None, api), aiohttp.ClientSession() as session:
-        world = World(f"http://127.0.0.1:{port}", port, api, clock, session)
+        world = World(url, port, api, clock, session)
         for name in (OURS, OTHER):
             await world.add_domain(name)
         world.key = await world.make_key()
