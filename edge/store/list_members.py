@@ -139,16 +139,17 @@ async def page(
 
 
 async def change(conn: Connection, list_: str, address: str, said: Entry, *, now_us: int) -> Member:
-    """Change what is said of a member, its address too; raises NotFound.
+    """Change what is said of a member, its address too unless that is empty; raises NotFound.
 
     CallerError if the new address is another member's.
     """
     old = (await get(conn, list_, address)).address
-    if said.address != old and await conn.fetchrow(_q["get"], list_, said.address) is not None:
-        raise CallerError(f"Address already exists '{said.address}'")
+    new = said.address or old
+    if new != old and await conn.fetchrow(_q["get"], list_, new) is not None:
+        raise CallerError(f"Address already exists '{new}'")
     told = None if said.vars is None else msgspec.json.encode(said.vars).decode()
     row = await conn.fetchrow(
-        _q["change"], list_, old, said.address, said.name, told, said.subscribed, now_us
+        _q["change"], list_, old, new, said.name, told, said.subscribed, now_us
     )
     return _member(row)
 

@@ -178,8 +178,10 @@ async def expand(
     A wanted pair is a domain's number and an address in lower case; what is no list is not in the
     answer. One statement when none is, else two, whatever their number.
     """
-    columns = zip(*wanted, strict=True) if wanted else ((), ())
-    rows = await conn.fetch(_q["wanted"], *(list(column) for column in columns))
+    if not wanted:
+        return {}
+    domains, addresses = zip(*wanted, strict=True)
+    rows = await conn.fetch(_q["wanted"], domains, addresses)
     if not rows:
         return {}
     found = {
