@@ -215,6 +215,10 @@ async def test_more_than_a_hundred_have_a_task_and_are_there_at_once(db: Pool) -
         data = {"members": json.dumps([*entries, "x@example.net"])}
         got = await world.ask("POST", f"{MEMBERS}.json", data=data)
         assert (got.status, "1001 entries; at most 1000" in got.message) == (400, True)
+        large = io.BytesIO(b"members=[" + b"+" * 5_000_000 + b"]")
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        got = await world.ask("POST", f"{MEMBERS}.json", data=large, headers=form)
+        assert (got.status, "at most 5000000" in got.message) == (413, True)
 
 
 @pytest.mark.parametrize(
