@@ -288,6 +288,7 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         vault=inh.vault,
         acceptor=acceptor,
         cname=settings.public_host or "localhost",
+        public_url=settings.public_url or first_run.control_url(settings),
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
