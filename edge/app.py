@@ -40,6 +40,7 @@ from edge.sending.resolve import Exchangers
 from edge.settings import Durability, Settings
 from edge.spool.writer import SpoolWriter
 from edge.store import migrate, pool
+from edge.store.retention import Days
 from edge.tracking.server import TrackingServer
 
 log = structlog.get_logger()
@@ -313,7 +314,7 @@ async def _control(inh: Inheritance) -> None:
                 pool=opened,
                 holder=inh.edge_id,
                 clock=SystemClock(),
-                facts_days=inh.settings.facts_days,
+                days=Days(inh.settings.facts_days, inh.settings.message_days),
             )
             for name, seconds, work in jobs.schedule():
                 tasks.spawn(name, tasks.every(seconds, work, name))
