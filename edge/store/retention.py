@@ -61,8 +61,8 @@ async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Rem
         "uniques": (_q["expire_uniques"], 0),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),
     }
-    for table, (statement, days) in pieces.items():
-        removed.rows[table] = await _expire(conn, statement, now_us - days * DAY_US)
+    for table, (statement, age) in pieces.items():
+        removed.rows[table] = await _expire(conn, statement, now_us - age * DAY_US)
     await conn.execute(_q["expire_rolled_days"], now_us - 2 * DAILY_DAYS * DAY_US)
     return removed
 
