@@ -151,9 +151,15 @@ def command(settings: Settings, *words: str) -> str:
 def _api_lines(settings: Settings, key: str, number: int) -> list[str]:
     """A request that works when it is pasted; ``-k`` because the certificate names no loopback."""
     flags = "-sk" if settings.control_tls_cert_file else "-s"
+    where = f"{control_url(settings)}/v3/{SANDBOX}/messages"
+    fields = (
+        f"-F from=news@{SANDBOX} -F to={RECIPIENT} -F subject=Hello -F text=https://example.com/"
+    )
     return [
-        "Use the API with this key, which is shown only now:",
-        f"  curl {flags} --user 'api:{key}' {control_url(settings)}/v3/domains",
+        "Send a message with this API key, which is shown only now:",
+        f"  curl {flags} --user 'api:{key}' {where} {fields}",
+        "The sandbox keeps it instead of sending it; see what would have gone out:",
+        f"  {command(settings, 'outbox', 'list', SANDBOX)}",
         "End that key when you have one of your own:",
         f"  {command(settings, 'apikey', 'revoke', str(number))}",
     ]
