@@ -31,7 +31,8 @@ from edge.model.capture import Network
 from edge.model.errors import PeerError
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME
-from edge.settings import Durability, Settings
+from edge.setting_types import Durability
+from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
 from edge.store import migrate, pool
 from edge.tracking.server import TrackingServer
@@ -41,6 +42,7 @@ log = structlog.get_logger()
 TRACKING: Final = "tracking"
 INGEST: Final = "ingest"
 CONTROL: Final = "control"
+SENDING: Final = "sending"
 FIRST_RUN: Final = "first run"
 
 LAST_BREATH: Final = 10
@@ -65,8 +67,9 @@ class Inheritance:
     """What the supervisor hands to a child at its fork.
 
     ``dsn`` is Postgres' URL; ``parent_pipe`` becomes readable when the supervisor is gone;
-    ``control`` is empty but for the one child that answers the control port; ``name`` is the
-    machine's host name and ``edge_id`` the data directory's UUID.
+    ``control`` is empty but for the one child that answers the control port, ``smtp`` and ``smtps``
+    but for the one that takes mail; ``name`` is the machine's host name and ``edge_id`` the data
+    directory's UUID.
     """
 
     settings: Settings
@@ -74,8 +77,11 @@ class Inheritance:
     http: list[socket.socket]
     https: list[socket.socket]
     control: list[socket.socket]
+    smtp: list[socket.socket]
+    smtps: list[socket.socket]
     ssl_context: ssl.SSLContext | None
     control_context: ssl.SSLContext | None
+    smtp_context: ssl.SSLContext | None
     vault: Vault
     dsn: str
     parent_pipe: int

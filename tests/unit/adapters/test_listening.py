@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from edge.adapters import listening
 from edge.clock import SystemClock
 from edge.model.errors import OperatorError
-from edge.settings import Bind
+from edge.setting_types import Bind
 
 CLOCK = SystemClock()
 
