@@ -43,6 +43,8 @@ UNSUBSCRIBES_IGNORED: Counter
 POSTGRES_UP: Gauge
 ROSTER_VERSION: Gauge
 CHILD_RESTARTS: Counter
+SUBMISSIONS: Counter
+SUBMITTING: Gauge
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -106,6 +108,15 @@ SPECS: Final = {
     ),
     "CHILD_RESTARTS": Spec(
         Counter, "edge_child_restarts", "Children restarted by the supervisor.", ("child",)
+    ),
+    "SUBMISSIONS": Spec(
+        Counter,
+        "edge_submissions",
+        "Messages over SMTP: accepted, or the reason of a refusal.",
+        ("outcome",),
+    ),
+    "SUBMITTING": Spec(
+        Gauge, "edge_submission_connections_open", "Open SMTP connections.", (), "livesum"
     ),
 }
 

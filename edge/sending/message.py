@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from edge.model.domain import Domain
+from edge.model.errors import PeerError
 from edge.rewriting.switches import Given
 
 MAX_MESSAGE: Final = 25 * 1024 * 1024
@@ -75,3 +76,7 @@ class Accepted(msgspec.Struct, frozen=True):
 
     message_id: str
     key: str
+
+
+class QueueFull(PeerError):
+    """The queue has no room for the message now; nothing of it was accepted."""
