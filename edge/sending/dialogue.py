@@ -46,11 +46,14 @@ class Dialogue(Conversation):
             raise End("421 4.7.0 nothing may follow STARTTLS before TLS")
         else:
             await self.say("220 2.0.0 Ready to start TLS")
+            if self._reader._buffer:  # type: ignore[attr-defined]  # as above
+                raise End("")
+            # From here to the change of protocols nothing is read: the reply was taken, so drain
+            # does not wait. Nor may the buffer be emptied afterwards: what is in it came over TLS.
             await self._writer.start_tls(context, ssl_handshake_timeout=HANDSHAKE_SECONDS)
             # The reader is the same; of the transport below it only the writer was told.
             self.transport = self._writer.transport
             self._reader._transport = self.transport  # type: ignore[attr-defined]  # asyncio forgot it
-            self._reader._buffer.clear()  # type: ignore[attr-defined]  # as above
             self.reset()
             self.helo, self.extended, self.tls = "", False, True
 
