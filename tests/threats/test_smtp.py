@@ -156,7 +156,11 @@ async def test_no_line_of_ours_is_forged(db: Pool) -> None:
 async def test_connections_are_capped(db: Pool) -> None:
     """In total and for one network; a place is free again when its connection ends."""
     for most, most_each in ((2, 50), (500, 2)):
-        async with submitting(db, most=most, most_each=most_each) as world:
+        async with (
+            submitting(db, most=most, most_each=most_each) as world,
+            world.talk() as first,
+            world.talk(),
+        ):
             assert first.greeting.startswith("220")
             async with world.talk() as third:
                 assert third.greeting.startswith("421 4.7.0")
