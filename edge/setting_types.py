@@ -54,6 +54,11 @@ def _bind(value: Any) -> Any:
     return value
 
 
+def _binds(value: Any) -> Any:
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(_bind(part) for part in parts if str(part).strip())
+
+
 def _networks(value: Any) -> Any:
     parts = value.split(",") if isinstance(value, str) else value
     networks = []
@@ -75,6 +80,9 @@ def _readable(value: Path) -> Path:
 
 Address = Annotated[Bind, BeforeValidator(_bind)]
 """A setting that is a listening address, written ``host:port``."""
+
+Addresses = Annotated[tuple[Bind, ...], NoDecode, BeforeValidator(_binds)]
+"""A setting that is a list of addresses, comma separated."""
 
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 """A setting that is a list of networks, comma separated."""

@@ -18,7 +18,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from edge import crash, service_user
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
-from edge.setting_types import Address, Bind, Durability, Networks, ReadableFile
+from edge.sending.routes import SANDBOX, parse_route
+from edge.setting_types import Address, Addresses, Bind, Durability, Networks, ReadableFile
 
 PREFIX: Final = "EDGE_"
 
@@ -181,6 +182,46 @@ class Settings(BaseSettings):
             "What an open through Gmail's image proxy counts as: human, or bot (label gmail)."
         ),
     )
+    route: str = Field(
+        SANDBOX,
+        repr=False,
+        description=(
+            "Where mail of domains without a route of their own goes: sandbox (kept in the outbox, "
+            "not sent), mx, smtp://user:pass@host:port or smtps://..."
+        ),
+    )
+    smtp_name: str = Field(
+        "",
+        description=(
+            "Name that this machine gives in EHLO and Received; default: EDGE_PUBLIC_HOST, else "
+            "the machine's own."
+        ),
+    )
+    smtp_ca_file: ReadableFile | None = Field(
+        None,
+        description=(
+            "PEM file with the authorities that mail servers' certificates are checked against; "
+            "default: the system's."
+        ),
+    )
+    resolvers: Addresses = Field(
+        (), description="DNS resolvers, host:port, comma separated; default: the system's."
+    )
+    deliveries_at_once: int = Field(
+        100, ge=2, le=2_000, description="Copies of messages that are being sent at a time."
+    )
+    queue_limit: int = Field(
+        1_000_000,
+        ge=1,
+        le=100_000_000,
+        description="Copies that may wait to be sent; then new messages are refused for now.",
+    )
+    tags_per_domain: int = Field(
+        20_000, ge=0, le=1_000_000, description="Different tags of a domain; more are dropped."
+    )
+    message_days: int = Field(
+        7, ge=1, le=365, description="Days that stored messages and the outbox are kept."
+    )
     facts_days: int = Field(90, ge=1, le=3650, description="Days that message facts are kept.")
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log line written."
@@ -191,6 +232,16 @@ class Settings(BaseSettings):
             "For tests: name of the crash point at which a child kills itself (name or name:count)."
         ),
     )
+
+    @field_validator("route")
+    @classmethod
+    def _route(cls, value: str) -> str:
+        try:
+            if value != SANDBOX:
+                parse_route(value)
+        except CallerError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     @field_validator("database_url")
     @classmethod

@@ -7,7 +7,6 @@ import secrets
 import shlex
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,7 @@ from edge.model.tokens import (
     Level,
     OpenTarget,
     UnsubscribeTarget,
+    make_message_id,
     pack_message_id,
 )
 from edge.model.vault import Vault
@@ -93,8 +93,7 @@ async def _first_key(pool: Pool, clock: Clock) -> tuple[str, int]:
 
 
 def _message_id(clock: Clock) -> str:
-    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(clock.now()))
-    return f"{stamp}.{secrets.token_hex(8)}@{SANDBOX}"
+    return make_message_id(SANDBOX, clock.now_us(), secrets.token_bytes(8))
 
 
 def _urls(settings: Settings, domain: Domain, keyring: Keyring, message_id: str) -> dict[str, str]:

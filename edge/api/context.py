@@ -1,5 +1,6 @@
 """What every handler works with; built by assembly, once for each application."""
 
+import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from aiohttp import web
 
 from edge.clock import Clock
 from edge.model.errors import PeerError
+from edge.model.vault import Vault
+from edge.sending.accept import Acceptor
 from edge.store.api_keys import ApiKey
 from edge.store.pool import Connection, Pool
 from edge.throttle import Bucket
@@ -36,6 +39,9 @@ class Api:
 
     clock: Clock
     cname: str
+    vault: Vault
+    acceptor: Acceptor
+    entropy: Callable[[int], bytes] = secrets.token_bytes
     trusted: Callable[[str], bool] = _nobody
     failures: int = 20
     rate: int = 0

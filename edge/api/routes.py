@@ -9,7 +9,15 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from edge.api import credentials, domain_connection, domains, tracking_settings
+from edge.api import (
+    credentials,
+    domain_connection,
+    domains,
+    messages,
+    outbox,
+    stored_messages,
+    tracking_settings,
+)
 from edge.api.auth import Need, allow
 
 DOMAIN: Final = "/v3/domains/{name}"
@@ -39,7 +47,7 @@ def _both_versions() -> list[Route]:
     ]
 
 
-ROUTES: Final = (
+_DOMAINS: Final = (
     *_both_versions(),
     Route("GET", f"{DOMAIN}/connection", domain_connection.get_connection, Need.READ),
     Route("PUT", f"{DOMAIN}/connection", domain_connection.change_connection, Need.WRITE),
@@ -56,6 +64,21 @@ ROUTES: Final = (
     Route("PUT", f"{DOMAIN}/credentials/{{login}}", credentials.change_password, Need.WRITE),
     Route("DELETE", f"{DOMAIN}/credentials/{{login}}", credentials.delete_credential, Need.WRITE),
 )
+
+
+_SENDING: Final = (
+    Route("POST", "/v3/{name}/messages", messages.send, Need.SEND),
+    Route("POST", "/v3/{name}/messages.mime", messages.send_mime, Need.SEND),
+    Route("GET", f"{DOMAIN}/messages/{{key}}", stored_messages.get_message, Need.READ),
+    Route("POST", f"{DOMAIN}/messages/{{key}}", stored_messages.resend, Need.SEND),
+    Route("GET", f"{DOMAIN}/sending_queues", stored_messages.get_queues, Need.READ),
+    Route("DELETE", "/v3/{name}/envelopes", stored_messages.purge_queue, Need.WRITE),
+    Route("GET", f"{DOMAIN}/outbox", outbox.list_outbox, Need.READ),
+    Route("GET", f"{DOMAIN}/outbox/{{delivery}}", outbox.get_finished, Need.READ),
+)
+
+
+ROUTES: Final = (*_DOMAINS, *_SENDING)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

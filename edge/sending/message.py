@@ -71,12 +71,12 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     origin: Origin
 
 
+class QueueFull(PeerError):
+    """The queue is at its limit: try again later."""
+
+
 class Accepted(msgspec.Struct, frozen=True):
     """What became of it: the Message-Id without angle brackets, and the key of the stored copy."""
 
     message_id: str
     key: str
-
-
-class QueueFull(PeerError):
-    """The queue has no room for the message now; nothing of it was accepted."""

@@ -193,7 +193,11 @@ class Relay:
 
     async def _opened(self, peer: Peer) -> Session:
         """A new connection; plain where opportunistic TLS fails (RFC 7435 § 3)."""
-        context = {Tls.REQUIRED: self._verifying, Tls.OPPORTUNISTIC: self._lenient}.get(peer.tls)
+        context = {
+            Tls.REQUIRED: self._verifying,
+            Tls.ENCRYPTED: self._lenient,
+            Tls.OPPORTUNISTIC: self._lenient,
+        }.get(peer.tls)
         try:
             return await open_session(peer, self._helo, context, self._deadlines)
         except TlsFailure:

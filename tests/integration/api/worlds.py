@@ -15,7 +15,10 @@ import aiohttp
 from edge import control
 from edge.api.context import Api
 from edge.clock import ManualClock
+from edge.lifecycle import Tasks
 from edge.model.domain import Domain
+from edge.model.vault import Vault
+from edge.sending.accept import Acceptor
 from edge.store import api_keys, domains
 from edge.store.api_keys import Role
 from edge.store.pool import Pool
@@ -93,7 +96,18 @@ def basic(key: str, user: str = "api") -> str:
 async def serving(db: Pool, **settings: Any) -> AsyncIterator[World]:
     """Two domains, an account key, and the application on a port that the kernel chose."""
     clock = ManualClock(time.time())
-    api = Api(clock=clock, cname="edge.example.org", database=db, **settings)
+    acceptor = Acceptor(clock, public_url="http://api.example.org", queue_limit=1000, most_tags=100)
+    acceptor.database = db
+    api = Api(
+        clock=clock,
+        cname="edge.example.org",
+        vault=Vault(bytes(32)),
+        acceptor=acceptor,
+        database=db,
+        **settings,
+    )
+    tasks = Tasks(grace=2.0)
+    tasks.spawn("accept", acceptor.run(tasks))
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
@@ -105,7 +119,10 @@ async def serving(db: Pool, **settings: Any) -> AsyncIterator[World]:
         for name in (OURS, OTHER):
             await world.add_domain(name)
         world.key = await world.make_key()
-        yield world
+        try:
+            yield world
+        finally:
+            await tasks.close()
 
 
 async def sending_key(world: World) -> str:
