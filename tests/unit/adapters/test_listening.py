@@ -1,5 +1,6 @@
 """Listening sockets and the TLS context."""
 
+import contextlib
 import datetime
 import socket
 import ssl
@@ -17,6 +18,7 @@ from edge.clock import SystemClock
 from edge.model.errors import OperatorError
 from edge.setting_types import Bind
 from edge.settings import load
+from tests.integration.run.serving import place
 
 CLOCK = SystemClock()
 
@@ -153,28 +155,23 @@ def test_smtp_is_bound_only_for_the_child_that_sends(
     tmp_path: Path, sends: bool, tls: bool
 ) -> None:
     """And the port of TLS from the first byte only where there is a certificate."""
-    settings = load(
-        smtp_bind="127.0.0.1:0",
-        smtps_bind="127.0.0.1:0",
-        control_bind="127.0.0.1:0",
-        data_dir=tmp_path,
-        **dict(zip(("tls_cert_file", "tls_key_file"), certificate(tmp_path), strict=True))
-        if tls
-        else {},
-        database_url="postgresql://nowhere.invalid/",
-        master_key_file=_master_key(tmp_path),
-    )
-    bound, opened = opening.open_all(settings, tracks=False, sends=sends, clock=CLOCK)
-    try:
-        assert (len(opened.smtp), len(opened.smtps)) == (sends, sends and tls)
-        assert (bound.smtp_bind.port > 0) == sends
-        assert (bound.smtps_bind.port > 0) == (sends and tls)
-    finally:
-        for listener in [*opened.smtp, *opened.smtps, *opened.control]:
-            listener.close()
-        opened.lock.end()
-
-
-def _master_key(directory: Path) -> Path:
-    data_directory.make_master_key(directory / "key", None)
-    return directory / "key"
+    files = dict(zip(("tls_cert_file", "tls_key_file"), certificate(tmp_path), strict=True))
+    with place() as base:
+        data_directory.make_master_key(base / "key", None)
+        settings = load(
+            smtp_bind="127.0.0.1:0",
+            smtps_bind="127.0.0.1:0",
+            control_bind="127.0.0.1:0",
+            data_dir=base / "data",
+            database_url="postgresql://nowhere.invalid/",
+            master_key_file=base / "key",
+            **(files if tls else {}),
+        )
+        bound, opened = opening.open_all(settings, tracks=False, sends=sends, clock=CLOCK)
+        with contextlib.ExitStack() as closing:
+            closing.callback(opened.lock.end)
+            for listener in [*opened.smtp, *opened.smtps, *opened.control]:
+                closing.enter_context(listener)
+            assert (len(opened.smtp), len(opened.smtps)) == (sends, sends and tls)
+            assert (bound.smtp_bind.port > 0) == sends
+            assert (bound.smtps_bind.port > 0) == (sends and tls)
