@@ -319,11 +319,13 @@ class SubmissionServer:
 
     async def _domain(self, sender: str, header: bytes) -> Domain:
         """Whose message it is: MAIL FROM says, else the From field. Raises Refusal."""
-        hosts = [address.rpartition("@")[2] for address in (sender, hops.author(header))]
-        for host in filter(None, hosts):
-            if (found := await self._domains.of_host(host)) is not None:
-                return found
-        name = one_line(next(filter(None, hosts), "?"))[:100]
+        host = sender.rpartition("@")[2]
+        if host and (found := await self._domains.of_host(host)) is not None:
+            return found
+        other = hops.author(header).rpartition("@")[2]
+        if other and (found := await self._domains.of_host(other)) is not None:
+            return found
+        name = one_line(host or other)[:100]
         raise Refusal("domain", f"550 5.7.1 {name} is no domain here: edge domain add {name}")
 
 

@@ -1,6 +1,7 @@
 """Attackers of SMTP submission: smuggled messages, loops, floods, other protocols."""
 
 import asyncio
+import random
 
 import pytest
 
@@ -220,15 +221,26 @@ async def test_silence_and_drips_end(db: Pool, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_client_that_reads_nothing(db: Pool) -> None:
-    """Replies that are not taken stop the conversation; they do not pile up."""
+    """Replies that are not taken stop the conversation: neither they nor commands pile up."""
     async with submitting(db) as world:
         async with world.talk() as talk:
-            talk.reader._transport.pause_reading()  # type: ignore[attr-defined]  # it has no name
-            block = b"HELP\r\n" * 10_000
-            for _ in range(3):
-                talk.writer.write(block)
-            await asyncio.sleep(0.2)
-            assert len(world.server._connections) <= 1
+            await talk.hello()
+            await talk.say(f"MAIL FROM:<{LOGIN}>")
+            talk.writer.transport.pause_reading()  # type: ignore[attr-defined]  # it can read too
+            (conversation,) = world.server._connections
+            transport = conversation.transport
+            assert isinstance(transport, asyncio.Transport)
+            stuck = 0
+            for _ in range(2000):
+                if talk.writer.transport.get_write_buffer_size() < 100_000:
+                    talk.writer.write(b"RCPT TO:<b@example.net>\r\n" * 1000)
+                await asyncio.sleep(0.001)
+                assert transport.get_write_buffer_size() < 200_000
+                stuck = stuck + 1 if transport.get_write_buffer_size() > 60_000 else 0
+                if stuck > 50:
+                    break
+            assert stuck > 50
+            talk.writer.transport.abort()
         assert (await world.send()).startswith("250")
 
 
@@ -250,3 +262,29 @@ async def test_nothing_of_a_client_is_logged(db: Pool, capsys: pytest.CaptureFix
     assert "secret" not in said.out + said.err
     assert "c2VjcmV0" not in said.out + said.err
     assert metrics.SUBMISSIONS.labels("fault")._value.get() >= 1
+
+
+async def test_no_nonsense_is_a_fault(db: Pool) -> None:
+    """Commands, halves of commands and bytes in any order: answered or cut off, never a fault."""
+    words = [
+        *(b"EHLO x\r\n", b"HELO\r\n", b"MAIL FROM:<a@mg.example.com>\r\n", b"MAIL FROM:<>\r\n"),
+        *(b"RCPT TO:<b@example.net>\r\n", b"DATA\r\n", b".\r\n", b"\r\n.\r\n", b"From: a\r\n"),
+        *(b"RSET\r\n", b"AUTH PLAIN\r\n", b"STARTTLS\r\n", b"QUIT", b"\r", b"\n", b"\r\n", b"\0"),
+        *(b"MAIL", b" ", b"FROM:", b"<", b">", b"\xff\xfe", "ü".encode(), b"=", b"BDAT 5\r\n"),
+        b"From: x <a@mg.example.com>\r\nReceived: x\r\n y\r\n\r\n",
+    ]
+    chance = random.Random(5)
+    before = metrics.SUBMISSIONS.labels("fault")._value.get()
+    async with submitting(db) as world:
+        for _ in range(400):
+            async with world.talk() as talk:
+                talk.writer.write(b"".join(chance.choices(words, k=chance.randrange(1, 40))))
+                talk.writer.write_eof()
+                async with asyncio.timeout(20):
+                    try:
+                        text = (await talk.reader.read()).decode()
+                    except ConnectionError:
+                        continue
+                assert all(line[:3].isdigit() for line in text.splitlines())
+        assert (await world.send()).startswith("250")
+    assert metrics.SUBMISSIONS.labels("fault")._value.get() == before
