@@ -41,6 +41,7 @@ from edge.setting_types import Durability
 from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
 from edge.store import migrate, pool
+from edge.store.retention import Days
 from edge.tracking.server import TrackingServer
 
 log = structlog.get_logger()
@@ -293,6 +294,7 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         vault=inh.vault,
         acceptor=acceptor,
         cname=settings.public_host or "localhost",
+        public_url=settings.public_url or first_run.control_url(settings),
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
@@ -317,7 +319,7 @@ async def _control(inh: Inheritance) -> None:
                 pool=opened,
                 holder=inh.edge_id,
                 clock=SystemClock(),
-                facts_days=inh.settings.facts_days,
+                days=Days(inh.settings.facts_days, inh.settings.message_days),
             )
             for name, seconds, work in jobs.schedule():
                 tasks.spawn(name, tasks.every(seconds, work, name))

@@ -32,7 +32,8 @@ def _nobody(_: str) -> bool:
 class Api:
     """The API's surroundings.
 
-    ``cname`` is what tracking hosts point at, ``trusted`` tells which addresses are proxies whose
+    ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
+    slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``failures`` and ``rate`` are per minute, for each address and for
     each key; 0 is no limit. ``database`` is None until Postgres was reached.
     """
@@ -42,6 +43,7 @@ class Api:
     vault: Vault
     acceptor: Acceptor
     entropy: Callable[[int], bytes] = secrets.token_bytes
+    public_url: str
     trusted: Callable[[str], bool] = _nobody
     failures: int = 20
     rate: int = 0

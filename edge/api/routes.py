@@ -13,6 +13,8 @@ from edge.api import (
     credentials,
     domain_connection,
     domains,
+    list_members,
+    lists,
     messages,
     outbox,
     stored_messages,
@@ -22,6 +24,8 @@ from edge.api.auth import Need, allow
 
 DOMAIN: Final = "/v3/domains/{name}"
 DOMAINS: Final = ("/v3/domains", "/v4/domains")
+LISTS: Final = "/v3/lists"
+MEMBERS: Final = f"{LISTS}/{{address}}/members"
 
 
 class Route(NamedTuple):
@@ -63,6 +67,20 @@ _DOMAINS: Final = (
     Route("DELETE", f"{DOMAIN}/credentials", credentials.delete_credentials, Need.WRITE),
     Route("PUT", f"{DOMAIN}/credentials/{{login}}", credentials.change_password, Need.WRITE),
     Route("DELETE", f"{DOMAIN}/credentials/{{login}}", credentials.delete_credential, Need.WRITE),
+    Route("GET", LISTS, lists.list_lists, Need.READ),
+    Route("POST", LISTS, lists.create_list, Need.WRITE),
+    Route("GET", f"{LISTS}/pages", lists.page_lists, Need.READ),
+    Route("GET", f"{LISTS}/{{address}}", lists.get_list, Need.READ),
+    Route("PUT", f"{LISTS}/{{address}}", lists.change_list, Need.WRITE),
+    Route("DELETE", f"{LISTS}/{{address}}", lists.delete_list, Need.WRITE),
+    Route("GET", MEMBERS, list_members.list_all, Need.READ),
+    Route("POST", MEMBERS, list_members.create_member, Need.WRITE),
+    Route("GET", f"{MEMBERS}/pages", list_members.page_members, Need.READ),
+    Route("POST", f"{MEMBERS}.json", list_members.upload_json, Need.WRITE),
+    Route("POST", f"{MEMBERS}.csv", list_members.upload_csv, Need.WRITE),
+    Route("GET", f"{MEMBERS}/{{member}}", list_members.get_member, Need.READ),
+    Route("PUT", f"{MEMBERS}/{{member}}", list_members.change_member, Need.WRITE),
+    Route("DELETE", f"{MEMBERS}/{{member}}", list_members.delete_member, Need.WRITE),
 )
 
 

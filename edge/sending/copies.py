@@ -17,6 +17,7 @@ from edge.rewriting.switches import decide
 from edge.rewriting.template import Template, compile_message
 from edge.rewriting.variables import Recipient
 from edge.sending.dkim import normalized
+from edge.sending.dns_records import BOUNCES
 from edge.sending.homes import Home, Homes
 from edge.sending.message import Options
 from edge.sending.return_path import Purpose
@@ -68,7 +69,7 @@ class Copies:
         template = self._template(home, letter, source)
         paths = self._homes.return_paths
         assert paths is not None, "homes were read before anything is sent"
-        bounces = f"bounces.{home.domain.name}"
+        bounces = f"{BOUNCES}.{home.domain.name}"
 
         def unsubscribe_email(_: Recipient) -> str:
             return f"{paths.local_part(Purpose.UNSUBSCRIBE, delivery.id)}@{bounces}"

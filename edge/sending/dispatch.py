@@ -34,6 +34,8 @@ RENEW_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 0.2
 """How often an empty queue is looked at."""
 
+ROUNDS_IN_IDLE: Final = 10
+
 ASK_AGAIN_US: Final = 30 * SECOND_US
 """A copy older than this is checked for suppressions once more: the recipient may have left."""
 
@@ -90,32 +92,34 @@ class Dispatcher:
         failures = 0
         while not tasks.stopping.is_set():
             try:
-                taken = await self._round()
+                more = await self._round()
             except AWAY as error:
                 log.warning("the queue is not reached", error=repr(error))
                 await tasks.pause(backoff(0.1, 5.0, failures))
                 failures += 1
                 continue
             failures = 0
-            await self._wait(taken)
+            await self._wait(more)
         await self._land()
         self._idle.set()
         await ledger
         await self._relay.close()
 
-    async def _wait(self, taken: int) -> None:
-        """Until there is room, or for a moment where there was nothing to take."""
-        self._freed.clear()
-        if taken and len(self._flying) < self._most:
+    async def _wait(self, more: bool) -> None:
+        """Where more is due, until a part of the places is free; else for a moment."""
+        if not more:
+            await self._tasks.pause(IDLE_SECONDS)
             return
-        try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                if len(self._flying) < self._most:
-                    await self._tasks.stopping.wait()
-                else:
+        enough = self._most // 4
+        for _ in range(ROUNDS_IN_IDLE):
+            if self._most // 2 - len(self._flying) >= enough or self._tasks.stopping.is_set():
+                return
+            self._freed.clear()
+            try:
+                async with asyncio.timeout(IDLE_SECONDS / ROUNDS_IN_IDLE):
                     await self._freed.wait()
-        except TimeoutError:
-            return
+            except TimeoutError:
+                continue
 
     async def _reclaim(self) -> None:
         """Free what the process before this one held when it died."""
@@ -155,14 +159,15 @@ class Dispatcher:
                 free -= room
         return rooms
 
-    async def _round(self) -> int:
-        """Take what there is room for and set it going; how many."""
+    async def _round(self) -> bool:
+        """Take what there is room for and set it going; whether more is due than was looked at."""
         now_us = self._clock.now_us()
         async with self._pool.acquire() as conn:
             await self._homes.refresh(conn)
-            rooms = self._rooms(await deliveries.waiting(conn, now_us))
+            waiting = await deliveries.waiting(conn, now_us)
+            rooms = self._rooms(waiting)
             if not rooms:
-                return 0
+                return bool(waiting)
             leased = await deliveries.lease(
                 conn, rooms, holder=self._holder, now_us=now_us, until=now_us + LEASE_US
             )
@@ -172,7 +177,7 @@ class Dispatcher:
             blocks = await self._blocks(conn, new, now_us)
         for one in new:
             self._launch(one, blocks.get(one.id))
-        return len(new)
+        return bool(leased)
 
     async def _load(self, conn: Connection, numbers: set[int]) -> None:
         """The messages of these deliveries, but for large sources, into what is known."""

@@ -48,7 +48,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """How a message came in; ``method`` is ``HTTP`` or ``SMTP``."""
+    """How a message came in; ``method`` is ``HTTP``, ``SMTP`` or ``CLI``."""
 
     method: str
     ip: str = ""

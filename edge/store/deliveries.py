@@ -118,6 +118,27 @@ async def queued(conn: Connection, limit: int) -> int:
     return found
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """What waits of one domain: how many, of them being sent and tried before; times in µs."""
+
+    domain: str
+    queued: int
+    held: int
+    retried: int
+    oldest: int
+    next: int
+
+
+async def backlog(conn: Connection) -> list[Backlog]:
+    """What waits, by domain."""
+    return [Backlog(*row) for row in await conn.fetch(_q["backlog"])]
+
+
+async def hurry(conn: Connection, domain: int, now_us: int) -> int:
+    """Make what was tried before due now; how many."""
+    return _count(await conn.execute(_q["hurry"], domain, now_us))
+
+
 async def purge(conn: Connection, domain: int, now_us: int) -> int:
     """Drop what is queued of a domain, but for what is being sent; how many."""
     return _count(await conn.execute(_q["purge"], domain, now_us))

@@ -101,8 +101,11 @@ CREATE TABLE tags (
     PRIMARY KEY (domain, tag)
 );
 
+-- "former" are addresses that the list had, each behind its domain's number and a space:
+-- unsubscribe links in mail already sent name them.
 CREATE TABLE mailing_lists (
     address text COLLATE "C" PRIMARY KEY,
+    former text[] NOT NULL DEFAULT '{}',
     domain integer NOT NULL REFERENCES domains,
     name text NOT NULL DEFAULT '',
     description text NOT NULL DEFAULT '',

@@ -58,6 +58,16 @@ UPDATE deliveries SET due = $3, holder = '' WHERE id = ANY ($1::bigint[]) AND ho
 -- Counted up to a limit: how many there are beyond it makes no difference.
 SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE due IS NOT NULL LIMIT $1) AS found;
 
+-- name: backlog
+SELECT d.name, count(*), count(*) FILTER (WHERE q.holder <> ''),
+       count(*) FILTER (WHERE q.attempts > 0), min(q.accepted_at), min(q.due)
+FROM deliveries q JOIN domains d ON d.number = q.domain
+WHERE q.due IS NOT NULL GROUP BY d.name ORDER BY d.name;
+
+-- name: hurry
+UPDATE deliveries SET due = $2
+WHERE domain = $1 AND due > $2 AND holder = '' AND attempts > 0;
+
 -- name: purge
 -- Everything queued of a domain that nobody is sending at this moment.
 UPDATE deliveries SET due = NULL, finished_at = $2, outcome = 'removed'

@@ -96,26 +96,28 @@ def basic(key: str, user: str = "api") -> str:
 async def serving(db: Pool, **settings: Any) -> AsyncIterator[World]:
     """Two domains, an account key, and the application on a port that the kernel chose."""
     clock = ManualClock(time.time())
-    acceptor = Acceptor(clock, public_url="http://api.example.org", queue_limit=1000, most_tags=100)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    listener.setblocking(False)
+    port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    acceptor = Acceptor(clock, public_url=url, queue_limit=1000, most_tags=100)
     acceptor.database = db
+    given = {"public_url": url} | settings
     api = Api(
         clock=clock,
         cname="edge.example.org",
         vault=Vault(bytes(32)),
         acceptor=acceptor,
         database=db,
-        **settings,
+        **given,
     )
     tasks = Tasks(grace=2.0)
     tasks.spawn("accept", acceptor.run(tasks))
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    listener.setblocking(False)
-    port = listener.getsockname()[1]
     view = control.View(data_dir=Path("nowhere"), role="control", pool=db)
     async with control.serving(view, [listener], None, api), aiohttp.ClientSession() as session:
-        world = World(f"http://127.0.0.1:{port}", port, api, clock, session)
+        world = World(url, port, api, clock, session)
         for name in (OURS, OTHER):
             await world.add_domain(name)
         world.key = await world.make_key()
