@@ -46,7 +46,7 @@ def parse(argument: str, keyword: str) -> Path:
     if not colon or name.strip().upper() != keyword:
         raise NotAPath(f"{keyword}:<address> is missing")
     match = _ARGUMENT.fullmatch(rest)
-    if match is None:
+    if match is None or not rest.isprintable():  # there are unprintable ones beyond ASCII too
         raise NotAPath("not an address in angle brackets")
     address = (match["in"] or match["bare"] or "").removesuffix(".")
     if len(address.encode()) > LONGEST:

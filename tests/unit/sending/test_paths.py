@@ -56,6 +56,8 @@ def test_paths(argument: str, path: Path) -> None:
         "FROM:<a\x00@b.example>",
         "FROM:<a\x85@b.example>",
         'FROM:<"a\n"@b.example>',
+        "FROM:<a\u2028b@c.example>",
+        "FROM:<a\u202eb@c.example>",
         "FROM:<" + "a" * LONGEST + "@b.example>",
         "FROM:<" + "ä" * (LONGEST // 2) + "@b.example>",
     ],
