@@ -24,7 +24,7 @@ from edge import control, crash
 from edge.adapters import first_run
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
-from edge.api.context import Api
+from edge.api.context import PATIENCE, Api
 from edge.clock import SystemClock
 from edge.ingest.station import IngestStation
 from edge.lifecycle import Tasks
@@ -35,8 +35,10 @@ from edge.roster.snapshot import FILE_NAME
 from edge.sending.accept import Acceptor
 from edge.sending.dispatch import Dispatcher
 from edge.sending.homes import Homes, Ports
+from edge.sending.hops import mark_of
 from edge.sending.relay import Relay
 from edge.sending.resolve import Exchangers
+from edge.sending.submission import SubmissionServer
 from edge.setting_types import Durability
 from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
@@ -352,8 +354,25 @@ async def _sending(inh: Inheritance) -> None:
             public_url=settings.public_url or control_url(settings),
             most=settings.deliveries_at_once,
         )
+        acceptor = _acceptor(settings)
+        acceptor.database = opened
+        accepting = tasks.spawn("accept", acceptor.run(tasks))
+        submission = SubmissionServer(
+            accepts=acceptor,
+            connect=lambda: opened.acquire(timeout=PATIENCE),
+            clock=clock,
+            hostname=name,
+            mark=mark_of(inh.vault),
+            trusted=trusts(settings.smtp_networks),
+            failures=settings.api_failures,
+        )
+        await submission.start(inh.smtp, inh.smtp_context, tasks, inh.smtps)
         log.info("sending")
-        await dispatcher.run()
+        dispatching = tasks.spawn("dispatch", dispatcher.run())
+        await tasks.stopping.wait()
+        await submission.drain()
+        await dispatching
+        await accepting
 
 
 async def _first_run(inh: Inheritance) -> None:
