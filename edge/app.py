@@ -24,7 +24,7 @@ from edge import control, crash
 from edge.adapters import first_run
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
-from edge.api.context import Api
+from edge.api.context import PATIENCE, Api
 from edge.clock import SystemClock
 from edge.ingest.station import IngestStation
 from edge.lifecycle import Tasks
@@ -35,9 +35,12 @@ from edge.roster.snapshot import FILE_NAME
 from edge.sending.accept import Acceptor
 from edge.sending.dispatch import Dispatcher
 from edge.sending.homes import Homes, Ports
+from edge.sending.hops import mark_of
 from edge.sending.relay import Relay
 from edge.sending.resolve import Exchangers
-from edge.settings import Durability, Settings
+from edge.sending.submission import SubmissionServer
+from edge.setting_types import Durability
+from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
 from edge.store import migrate, pool
 from edge.store.retention import Days
@@ -54,7 +57,7 @@ FIRST_RUN: Final = "first run"
 LAST_BREATH: Final = 10
 """Seconds from the first sign of the end to the last moment of a child."""
 
-SENDING_CONNECTIONS: Final = 4
+SENDING_CONNECTIONS: Final = 8
 """Connections to Postgres of the queue's worker."""
 
 API_CONNECTIONS: Final = 8
@@ -79,8 +82,9 @@ class Inheritance:
     """What the supervisor hands to a child at its fork.
 
     ``dsn`` is Postgres' URL; ``parent_pipe`` becomes readable when the supervisor is gone;
-    ``control`` is empty but for the one child that answers the control port; ``name`` is the
-    machine's host name and ``edge_id`` the data directory's UUID.
+    ``control`` is empty but for the one child that answers the control port, ``smtp`` and ``smtps``
+    but for the one that takes mail; ``name`` is the machine's host name and ``edge_id`` the data
+    directory's UUID.
     """
 
     settings: Settings
@@ -88,8 +92,11 @@ class Inheritance:
     http: list[socket.socket]
     https: list[socket.socket]
     control: list[socket.socket]
+    smtp: list[socket.socket]
+    smtps: list[socket.socket]
     ssl_context: ssl.SSLContext | None
     control_context: ssl.SSLContext | None
+    smtp_context: ssl.SSLContext | None
     vault: Vault
     dsn: str
     parent_pipe: int
@@ -347,8 +354,25 @@ async def _sending(inh: Inheritance) -> None:
             public_url=settings.public_url or control_url(settings),
             most=settings.deliveries_at_once,
         )
+        acceptor = _acceptor(settings)
+        acceptor.database = opened
+        accepting = tasks.spawn("accept", acceptor.run(tasks))
+        submission = SubmissionServer(
+            accepts=acceptor,
+            connect=lambda: opened.acquire(timeout=PATIENCE),
+            clock=clock,
+            hostname=name,
+            mark=mark_of(inh.vault),
+            trusted=trusts(settings.smtp_networks),
+            failures=settings.api_failures,
+        )
+        await submission.start(inh.smtp, inh.smtp_context, tasks, inh.smtps)
         log.info("sending")
-        await dispatcher.run()
+        dispatching = tasks.spawn("dispatch", dispatcher.run())
+        await tasks.stopping.wait()
+        await submission.drain()
+        await dispatching
+        await accepting
 
 
 async def _first_run(inh: Inheritance) -> None:

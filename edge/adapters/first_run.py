@@ -29,7 +29,8 @@ from edge.model.tokens import (
 from edge.model.vault import Vault
 from edge.private_files import write_private
 from edge.roster import snapshot
-from edge.settings import Bind, Settings
+from edge.setting_types import Bind
+from edge.settings import Settings
 from edge.store import api_keys, domains, events, keys, roster
 from edge.store.pool import Pool
 

@@ -8,13 +8,13 @@ from typing import Final
 
 from aiohttp import web
 
-from edge.api.throttle import Bucket
 from edge.clock import Clock
 from edge.model.errors import PeerError
 from edge.model.vault import Vault
 from edge.sending.accept import Acceptor
 from edge.store.api_keys import ApiKey
 from edge.store.pool import Connection, Pool
+from edge.throttle import Bucket
 
 MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""

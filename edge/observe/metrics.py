@@ -43,6 +43,8 @@ UNSUBSCRIBES_IGNORED: Counter
 POSTGRES_UP: Gauge
 ROSTER_VERSION: Gauge
 CHILD_RESTARTS: Counter
+SUBMISSIONS: Counter
+SUBMITTING: Gauge
 MESSAGES_ACCEPTED: Counter
 TAGS_DROPPED: Counter
 DELIVERIES: Counter
@@ -139,6 +141,15 @@ SPECS: Final = {
     ),
     "QUEUE_LENGTH": Spec(
         Gauge, "edge_queue_deliveries", "Copies waiting to be sent, up to EDGE_QUEUE_LIMIT."
+    ),
+    "SUBMISSIONS": Spec(
+        Counter,
+        "edge_submissions",
+        "Messages over SMTP: accepted, or the reason of a refusal.",
+        ("outcome",),
+    ),
+    "SUBMITTING": Spec(
+        Gauge, "edge_submission_connections_open", "Open SMTP connections.", (), "livesum"
     ),
 }
 
