@@ -1,0 +1,184 @@
+"""The ``acme`` library's network, with the gaps closed that stop unattended clients.
+
+What acme 5.9 lacks, and this class adds:
+
+- a rejected nonce is retried ten times, with the fresh nonce that came with the rejection (RFC
+  8555 § 6.5: the library throws that away and gives up after one retry, so that 5 in 200
+  issuances failed against Pebble's default of 5 % rejections);
+- ``Retry-After`` of any error is kept (RFC 8555 § 6.6);
+- answers are read up to a cap; nothing but https is spoken, unless a test says otherwise;
+- what may be repeated without harm is repeated after a broken connection.
+
+One object per thread: its nonces and its connection are not locked.
+"""
+
+import random
+import time
+from typing import Any
+
+import josepy as jose
+import requests
+from acme import client, errors, jws
+from acme.messages import RegistrationResource
+
+from certs import problems
+from certs.clock import Clock
+from certs.errors import BadAnswer, CertificateError, OperatorError, Unavailable
+
+NONCE_TRIES = 10
+TRANSPORT_TRIES = 3
+MAX_ANSWER = 1_000_000
+CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 20.0
+BAD_NONCE = problems.URN + "badNonce"
+
+
+class Empty(jose.JSONDeSerializable):
+    """The payload of POST-as-GET (RFC 8555 § 6.3): nothing at all."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def to_partial_json(self) -> dict[str, Any]:
+        """Never called: an empty payload is no JSON."""
+        return {}
+
+    @classmethod
+    def from_json(cls, jobj: Any) -> "Empty":
+        """Part of josepy's interface."""
+        return cls()
+
+
+class Payload(Empty):
+    """A JSON object as payload."""
+
+    def __init__(self, **fields: Any) -> None:
+        self._fields = {key: value for key, value in fields.items() if value is not None}
+
+    def __bool__(self) -> bool:
+        return True
+
+    def to_partial_json(self) -> dict[str, Any]:
+        """The object; fields that were None are left out."""
+        return self._fields
+
+
+class Network(client.ClientNetwork):
+    """Signs and sends requests to one authority, for one thread at a time.
+
+    ``ca_file`` are the roots to trust instead of the machine's. Proxies and roots named in the
+    environment are not looked at: this is a server, and its settings are its own.
+    """
+
+    def __init__(self, user_agent: str, clock: Clock, ca_file: str | None = None) -> None:
+        super().__init__(user_agent=user_agent, timeout=0)
+        self.session.trust_env = False
+        self.session.verify = ca_file or True
+        self._clock = clock
+
+    def signer(self, key: jose.JWK, alg: jose.JWASignature, account_url: str | None) -> None:
+        """Sign with this key from now on; by account address, or with the key itself for None."""
+        self.key, self.alg = key, alg
+        self.account = RegistrationResource(uri=account_url, body=None) if account_url else None
+
+    def _send_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
+        if not url.startswith("https://"):
+            raise BadAnswer(f"an address that is not https: {url[:200]!r}")
+        headers = {"User-Agent": self.user_agent, **kwargs.pop("headers", {})}
+        try:
+            response = self.session.request(
+                method,
+                url,
+                headers=headers,
+                data=kwargs.get("data"),
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=method == "GET",
+                stream=True,
+            )
+            with response:
+                body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
+        except (requests.RequestException, OSError, ValueError) as error:
+            raise Unavailable(f"{method} {url}: {error}") from error
+        except Exception as error:  # urllib3's own, met while reading a broken body
+            if type(error).__module__.startswith("urllib3"):
+                raise Unavailable(f"{method} {url}: {error}") from error
+            raise
+        if len(body) > MAX_ANSWER:
+            raise BadAnswer(f"{method} {url}: more than {MAX_ANSWER} bytes")
+        response._content = body  # where requests keeps what was read
+        response.encoding = "utf-8"
+        # Errors carry the next nonce too; the library looks only at successes.
+        if nonce := response.headers.get(self.REPLAY_NONCE_HEADER):
+            self._remember(nonce)
+        return response
+
+    def _remember(self, nonce: str) -> None:
+        try:
+            decoded = jws.Header._fields["nonce"].decode(nonce)
+        except jose.DeserializationError:
+            return
+        # A handful is enough; authorities let them expire.
+        if len(self._nonces) < 8:
+            self._nonces.add(decoded)
+
+    def checked(self, response: requests.Response) -> requests.Response:
+        """The response, unless it is an error: then the right one is raised."""
+        if response.status_code < 400:
+            return response
+        wait = problems.retry_after(response.headers.get("Retry-After"), self._clock.now())
+        try:
+            problem = response.json()
+        except ValueError:
+            problem = None
+        if not isinstance(problem, dict) or "type" not in problem:
+            raise problems.from_status(response.status_code, wait, response.text)
+        raise problems.from_problem(problem, status=response.status_code, retry_after=wait)
+
+    def fetch(self, url: str) -> requests.Response:
+        """An unsigned GET."""
+        return self._patiently(lambda: self.checked(self._send_request("GET", url)))
+
+    def signed(self, url: str, payload: Empty, new_nonce: str) -> requests.Response:
+        """A signed POST; an :class:`Empty` payload makes it a POST-as-GET, which is repeated."""
+
+        def once() -> requests.Response:
+            return self._until_nonce_fits(url, payload, new_nonce)
+
+        return once() if payload else self._patiently(once)
+
+    def _until_nonce_fits(self, url: str, payload: Empty, new_nonce: str) -> requests.Response:
+        for attempt in range(NONCE_TRIES):
+            try:
+                data = self._wrap_in_jws(payload, self._nonce(new_nonce), url)
+                headers = {"Content-Type": self.JOSE_CONTENT_TYPE}
+                return self.checked(self._send_request("POST", url, data=data, headers=headers))
+            except Unavailable as error:
+                if error.problem != BAD_NONCE or attempt == NONCE_TRIES - 1:
+                    raise
+        raise AssertionError("the loop returns or raises")
+
+    def _nonce(self, new_nonce: str) -> str:
+        if not self._nonces:
+            self._patiently(lambda: self.checked(self._send_request("HEAD", new_nonce)))
+        try:
+            return self._nonces.pop()
+        except KeyError:
+            raise BadAnswer("the authority gives no nonces") from None
+
+    def _patiently(self, send: Any) -> requests.Response:
+        """Repeat what can be repeated after a broken connection; errors of the authority stand."""
+        for attempt in range(TRANSPORT_TRIES):
+            try:
+                response: requests.Response = send()
+                return response
+            except Unavailable as error:
+                if error.problem or error.retry_after or attempt == TRANSPORT_TRIES - 1:
+                    raise
+                time.sleep(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter, not a secret
+        raise AssertionError("the loop returns or raises")
+
+
+def library_error(error: Exception) -> CertificateError:
+    """The error for one that the library itself raised: wrong input of ours, in practice."""
+    if isinstance(error, errors.Error | jose.errors.Error):
+        return OperatorError(f"the acme library refuses: {error!r}")
+    return BadAnswer(f"an answer that cannot be used: {error!r}")
