@@ -23,6 +23,7 @@ from certs.renewal_info import RenewalInfo
 
 ORDER_PAGES = 20
 ALTERNATES = 4
+DIRECTORY_LIFE = 86_400.0  # seconds; profiles and terms change while a server runs for months
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class AcmeClient:
         self._url = url
         self._clock = clock
         self._network = Network(user_agent, clock, ca_file)
-        self._directory: acme_wire.Directory | None = None
+        self._directory: tuple[acme_wire.Directory, float] | None = None
         self._account: tuple[str, str] | None = None
 
     def close(self) -> None:
@@ -51,11 +52,12 @@ class AcmeClient:
         self._network.session.close()
 
     def directory(self) -> acme_wire.Directory:
-        """The authority's directory, fetched once."""
-        if self._directory is None:
+        """The authority's directory, fetched once a day."""
+        now = self._clock.monotonic()
+        if self._directory is None or now - self._directory[1] > DIRECTORY_LIFE:
             answer = self._network.fetch(self._url)
-            self._directory = acme_wire.directory(self._url, acme_wire.body(answer))
-        return self._directory
+            self._directory = acme_wire.directory(self._url, acme_wire.body(answer)), now
+        return self._directory[0]
 
     def sign_as(self, key_pem: str, account_url: str) -> None:
         """The account that the following calls are made for."""

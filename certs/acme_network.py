@@ -6,7 +6,7 @@ What acme 5.9 lacks, and this class adds:
   8555 § 6.5: the library throws that away and gives up after one retry, so that 5 in 200
   issuances failed against Pebble's default of 5 % rejections);
 - ``Retry-After`` of any error is kept (RFC 8555 § 6.6);
-- answers are read up to a cap; nothing but https is spoken, unless a test says otherwise;
+- answers are read up to a cap, and nothing but https is spoken;
 - what may be repeated without harm is repeated after a broken connection.
 
 One object per thread: its nonces and its connection are not locked.
@@ -28,6 +28,7 @@ from certs.errors import BadAnswer, CertificateError, OperatorError, Unavailable
 NONCE_TRIES = 10
 TRANSPORT_TRIES = 3
 MAX_ANSWER = 1_000_000
+# Seconds. Three tries for a nonce and one request stay within a lease of certs.manager.
 CONNECT_TIMEOUT, READ_TIMEOUT = 10.0, 20.0
 BAD_NONCE = problems.URN + "badNonce"
 
@@ -73,6 +74,8 @@ class Network(client.ClientNetwork):
         super().__init__(user_agent=user_agent, timeout=0)
         self.session.trust_env = False
         self.session.verify = ca_file or True
+        # Without it no redirect, and no address in an answer, leads to anything but https.
+        del self.session.adapters["http://"]
         self._clock = clock
 
     def signer(self, key: jose.JWK, alg: jose.JWASignature, account_url: str | None) -> None:
@@ -81,8 +84,6 @@ class Network(client.ClientNetwork):
         self.account = RegistrationResource(uri=account_url, body=None) if account_url else None
 
     def _send_request(self, method: str, url: str, *args: Any, **kwargs: Any) -> requests.Response:
-        if not url.startswith("https://"):
-            raise BadAnswer(f"an address that is not https: {url[:200]!r}")
         headers = {"User-Agent": self.user_agent, **kwargs.pop("headers", {})}
         try:
             response = self.session.request(
@@ -95,15 +96,9 @@ class Network(client.ClientNetwork):
                 stream=True,
             )
             with response:
-                body = response.raw.read(MAX_ANSWER + 1, decode_content=True)
+                body = _capped(response)
         except (requests.RequestException, OSError, ValueError) as error:
-            raise Unavailable(f"{method} {url}: {error}") from error
-        except Exception as error:  # urllib3's own, met while reading a broken body
-            if type(error).__module__.startswith("urllib3"):
-                raise Unavailable(f"{method} {url}: {error}") from error
-            raise
-        if len(body) > MAX_ANSWER:
-            raise BadAnswer(f"{method} {url}: more than {MAX_ANSWER} bytes")
+            raise _transport_error(f"{method} {url[:200]}", error) from error
         response._content = body  # where requests keeps what was read
         response.encoding = "utf-8"
         # Errors carry the next nonce too; the library looks only at successes.
@@ -175,6 +170,31 @@ class Network(client.ClientNetwork):
                     raise
                 time.sleep(random.uniform(0.05, 0.2) * 2**attempt)  # noqa: S311 - jitter, not a secret
         raise AssertionError("the loop returns or raises")
+
+
+def _capped(response: requests.Response) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(65_536):
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise BadAnswer(f"{response.url}: more than {MAX_ANSWER} bytes")
+    return bytes(body)
+
+
+def _transport_error(what: str, error: Exception) -> CertificateError:
+    """The error for a request that got no answer, by who can mend that."""
+    if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.MissingSchema):
+        return BadAnswer(f"{what}: an address that is not https")
+    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(
+        error
+    ):
+        return OperatorError(
+            f"{what}: the authority's own certificate is not trusted here: check the roots "
+            f"(ca_file), the directory's address and this machine's clock: {error}"
+        )
+    if type(error) is OSError and "CA certificate bundle" in str(error):
+        return OperatorError(f"the roots to trust (ca_file) cannot be read: {error}")
+    return Unavailable(f"{what}: {error}")
 
 
 def library_error(error: Exception) -> CertificateError:

@@ -24,6 +24,7 @@ from certs.storage import Account, Storage
 
 T = TypeVar("T")
 RACES = 5
+CHANGE_TIME = 300.0  # seconds that a change of keys may take; no request lives as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +130,19 @@ class Authority:
             key = (await self._same_key_as.account()).key_pem if self._same_key_as else None
             for _ in range(RACES):
                 stored = await self._storage.account(self.terms.directory)
-                ready = stored is not None and stored.url is not None
-                if (
-                    stored
-                    and ready
-                    and stored.next_key_pem is None
-                    and key in (None, stored.key_pem)
-                ):
+                if stored is not None and self._usable(stored, key):
                     return stored
                 made = await self._towards(stored, key)
-                if made is not None and made.url is not None and made.next_key_pem is None:
+                if made is not None and self._usable(made, key):
                     return made
         raise OperatorError("the account is changed by somebody else all the time")
+
+    def _usable(self, account: Account, key: str | None) -> bool:
+        if account.url is None or key not in (None, account.key_pem):
+            return False
+        # A change of keys that has just begun is somebody's at work: it is not settled for him.
+        begun = self._clock.now() - account.changing_since
+        return account.next_key_pem is None or begun < CHANGE_TIME
 
     async def _towards(self, stored: Account | None, key: str | None) -> Account | None:
         """One step to a usable account; None if somebody else was there first."""
@@ -180,20 +182,22 @@ class Authority:
         leaves both, and the next call finds out which one the authority knows.
         """
         account = await self.account()
+        url, new = account.url, new_key()
         async with self._registering:
-            new = new_key()
-            pending = await self._storage.save_account(replace(account, next_key_pem=new))
-            if pending is None:
-                raise OperatorError("the account was changed by somebody else; try again")
-            url = account.url
-            if url is None:
-                raise OperatorError("the account is not registered")
+            begun = replace(account, next_key_pem=new, changing_since=self._clock.now())
+            pending = None
+            if account.next_key_pem is None and url is not None:
+                pending = await self._storage.save_account(begun)
+            if pending is None or url is None:
+                raise OperatorError("the account is being changed by somebody else; try again")
             try:
                 await self.call(lambda client: client.change_key(account.key_pem, url, new))
             except CertificateError:
                 await self._settle_change(pending, new)
                 raise
-            await self._storage.save_account(replace(pending, key_pem=new, next_key_pem=None))
+            done = replace(pending, key_pem=new, next_key_pem=None)
+            if await self._storage.save_account(done) is None:
+                raise OperatorError("the account was changed by somebody else meanwhile")
         return await self.thumbprint()
 
     async def _settle_change(self, stored: Account, new: str) -> Account | None:

@@ -5,6 +5,8 @@ The rules are Let's Encrypt's integration guide
 
 - a failure is tried again after 1, 10 and 100 minutes, then daily; after the first one on staging,
   so that a broken set-up burns none of the real limits;
+- an authority that is down or limits us is no failure of the host: its order is kept and resumed
+  after a minute, later after a quarter of the order's age, at most an hour;
 - renewal at a time drawn from the authority's window, asked for at least twice a day; where there
   is none, when a third of the lifetime is left (half of it below ten days);
 - a host that failed for two weeks is a zombie: no orders, one cheap DNS check a day, and it goes
@@ -18,7 +20,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from certs.errors import AuthorityError, BadAnswer, CertificateError, CustomerError, OrderGone
+from certs.errors import (
+    CertificateError,
+    CustomerError,
+    OperatorError,
+    OrderGone,
+    RateLimited,
+    Unavailable,
+)
 from certs.host import Failure, Host, Validity
 from certs.issued import Certificate
 from certs.renewal_info import RenewalInfo
@@ -38,6 +47,7 @@ class Policy:
     retries: tuple[float, ...] = (60.0, 600.0, 6000.0)
     daily: float = DAY
     outage: float = 60.0
+    longest_outage: float = 3600.0
     operator: float = 600.0
     detach_after: float = 14 * DAY
     check_every: float = DAY / 2
@@ -180,9 +190,12 @@ def failed(
     # A lost order is nobody's failure: the next one may be made soon, budgets allowing.
     if isinstance(error, OrderGone):
         return replace(host, order=None, due=now + max(wait, policy.outage) * jitter)
-    if isinstance(error, CustomerError | BadAnswer):
-        return _own_failure(host, error, now, policy, max(wait, 0.0), jitter)
-    pause = policy.outage if isinstance(error, AuthorityError) else policy.operator
+    if not isinstance(error, OperatorError | Unavailable | RateLimited):
+        return _own_failure(host, error, now, policy, wait, jitter)
+    pause = policy.operator
+    if not isinstance(error, OperatorError):
+        age = now - host.order.started if host.order is not None else 0.0
+        pause = max(policy.outage, min(age / 4, policy.longest_outage))
     if host.order is not None and now - host.order.started > policy.abandon_order:
         host = replace(host, order=None)
     return replace(host, due=now + max(wait, pause) * jitter)

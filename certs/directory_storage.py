@@ -17,6 +17,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -30,6 +31,8 @@ from certs.host import Host, from_json, to_json
 from certs.issued import Certificate
 from certs.names import host_name
 from certs.storage import Account, Claim
+
+log = logging.getLogger(__name__)
 
 
 def write_private(path: Path, content: str) -> None:
@@ -82,12 +85,12 @@ class DirectoryStorage:
     @staticmethod
     def _read(path: Path) -> dict[str, Any] | None:
         try:
-            value = json.loads(path.read_text(encoding="utf-8"))
+            value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise OperatorError(f"{path} is damaged: {error}") from error
-        return value if isinstance(value, dict) else None
+        return value
 
     async def add(self, name: str, tenant: str = "", due: float = 0.0) -> None:
         """Ask for a certificate; nothing if the host is there already."""
@@ -100,6 +103,12 @@ class DirectoryStorage:
         """Forget a host. Whoever holds its lease will find it lost; its certificate stays."""
         with self._locked():
             self._host_file(name).unlink(missing_ok=True)
+
+    async def discard(self, name: str) -> None:
+        """Delete the certificate of a host: it is served no longer."""
+        with self._locked():
+            for file in (f"{host_name(name)}.pem", f".{host_name(name)}.json"):
+                (self.key_directory / file).unlink(missing_ok=True)
 
     async def host(self, name: str) -> Host | None:
         """The row of a host."""
@@ -116,7 +125,11 @@ class DirectoryStorage:
         with self._locked():
             best: tuple[float, Path, dict[str, Any]] | None = None
             for path in (self._path / "hosts").glob("[!.]*.json"):
-                record = self._read(path)
+                try:
+                    record = self._read(path)
+                except OperatorError as error:
+                    log.error("%s", error)  # it names the file; the others go on
+                    continue
                 if record is None or record["until"] > now or record["host"]["due"] > now:
                     continue
                 if best is None or record["host"]["due"] < best[0]:
@@ -159,13 +172,13 @@ class DirectoryStorage:
         with self._locked():
             path, _ = self._fence(claim)
             write_private(self.key_directory / f"{host.name}.pem", certificate.pem)
-            record = {**asdict(certificate)}
-            write_private(self._path / "certificates" / f".{host.name}.json", json.dumps(record))
+            record = json.dumps(asdict(certificate))
+            write_private(self.key_directory / f".{host.name}.json", record)
             self._write(path, host, claim.token + 1, 0.0)
 
     async def certificate(self, name: str) -> Certificate | None:
         """The current certificate of a host."""
-        record = self._read(self._path / "certificates" / f".{host_name(name)}.json")
+        record = self._read(self.key_directory / f".{host_name(name)}.json")
         return Certificate(**record) if record else None
 
     async def account(self, directory: str) -> Account | None:

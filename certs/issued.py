@@ -8,7 +8,6 @@ that *our* clock is behind: ClockWrong, and the order is kept to be fetched agai
 """
 
 import itertools
-import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -134,8 +133,3 @@ def choose_chain(chains: Sequence[str], preferred: str | None) -> str:
         }:
             return pem
     return chains[0]
-
-
-def serves(pem_path: str) -> None:
-    """Raise ssl.SSLError unless OpenSSL itself accepts this file of key and chain."""
-    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pem_path)

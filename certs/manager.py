@@ -6,8 +6,8 @@ finalized. So a process killed anywhere leaves a row from which the next holder 
 
 It promises one order per host at a time, at most one unfinished order per need, and no key outside
 a row. A failure changes the row, never the certificate that is served; when the authority is down
-or refuses us altogether, all work pauses, so that 10,000 hosts do not ask one by one. It must never
-order for a host whose gate did not open, nor store what :mod:`certs.issued` did not verify.
+or refuses us altogether, all work pauses (:mod:`certs.pause`). It must never order for a host whose
+gate did not open, nor store what :mod:`certs.issued` did not verify.
 """
 
 import asyncio
@@ -27,27 +27,29 @@ from certs.errors import (
     CertificateError,
     LeaseLost,
     OperatorError,
-    RateLimited,
-    Unavailable,
 )
 from certs.host import Host, PendingOrder
 from certs.issuance import DEADLINE, Work, complete
 from certs.issued import choose_chain, verify
 from certs.keys import new_key
+from certs.pause import Pause
 from certs.storage import Claim, Gate, Spawn, Storage, open_gate
 
 log = logging.getLogger(__name__)
-STRIKES = 3
-LONGEST_PAUSE = 60  # times the policy's ``outage``
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a manager behaves; times in seconds."""
+    """How a manager behaves; times in seconds.
+
+    ``lease`` must outlast the slowest request (:mod:`certs.acme_network`): it is extended between
+    requests, and whoever finds it expired goes on from the row. ``deadline`` bounds one go at an
+    order, ``idle`` is the pause of each of the ``workers`` when nothing is due.
+    """
 
     policy: Policy = field(default_factory=Policy)
     budgets: Budgets = field(default_factory=Budgets)
-    lease: float = 120.0
+    lease: float = 180.0
     deadline: float = DEADLINE
     idle: float = 5.0
     workers: int = 4
@@ -93,8 +95,7 @@ class Manager:
         self._gate = gate
         self._options = options or Options()
         self._changed = changed
-        self._strikes = 0
-        self._paused_until = float("-inf")
+        self._pause = Pause(self._options.policy.outage)
 
     async def run(self, spawn: Spawn, stopping: asyncio.Event) -> None:
         """Work until ``stopping`` is set; what is under way is finished first."""
@@ -120,7 +121,7 @@ class Manager:
 
     async def step(self) -> bool:
         """Do one thing for the host that is due longest; False if there was nothing to do."""
-        if self._clock.monotonic() < self._paused_until:
+        if self._pause.lasts(self._clock.monotonic()):
             return False
         claim = await self._storage.claim(self._holder, self._clock.now(), self._options.lease)
         if claim is None:
@@ -138,25 +139,18 @@ class Manager:
     async def _attempt(self, run: _Run) -> Host | None:
         """The row to release the host with, or None if that is done."""
         try:
-            host = await self._advance(run)
+            return await self._advance(run)
         except LeaseLost:
             raise
         except OSError as error:
             return self._failed(run, OperatorError(f"it could not be stored: {error}"))
         except CertificateError as error:
             return self._failed(run, error)
-        self._strikes = 0
-        return host
 
     def _failed(self, run: _Run, error: CertificateError) -> Host:
         log.warning("%s: %s must act: %s", run.host.name, error.who, error)
-        policy = self._options.policy
-        if isinstance(error, OperatorError | Unavailable | RateLimited):
-            self._strikes += 1
-            if self._strikes >= STRIKES:
-                times = min(2 ** min(self._strikes - STRIKES, 10), LONGEST_PAUSE)
-                self._paused_until = self._clock.monotonic() + policy.outage * times
-        return decisions.failed(run.host, error, self._clock.now(), policy)
+        self._pause.failed(run.host.name, error, self._clock.monotonic())
+        return decisions.failed(run.host, error, self._clock.now(), self._options.policy)
 
     async def _advance(self, run: _Run) -> Host | None:
         now = self._clock.now()
@@ -182,7 +176,9 @@ class Manager:
         if renewal_id is not None:
             try:
                 info = await self._authority.call(lambda client: client.renewal_info(renewal_id))
+                self._pause.succeeded()
             except CertificateError as error:
+                self._pause.failed(host.name, error, self._clock.monotonic())
                 # It is advice; without it the certificate is renewed at the backstop.
                 log.info("%s: no renewal information: %s", host.name, error)
         return decisions.informed(host, info, self._clock.now(), self._options.policy)
@@ -207,6 +203,9 @@ class Manager:
         await self._save(run, replace(host, order=order))
         return await self._resume(run)
 
+    async def _keep(self, run: _Run) -> None:
+        await self._storage.extend(run.claim, self._clock.now(), self._options.lease)
+
     async def _save(self, run: _Run, host: Host) -> None:
         await self._storage.save(run.claim, host)
         run.host = host
@@ -217,17 +216,19 @@ class Manager:
         if order is None or authority is None:
             return replace(run.host, order=None)
         if order.url is None:
+            await self._keep(run)
             order = replace(order, url=await self._place(authority, run, order))
             await self._save(run, replace(run.host, order=order))
         work = Work(
             run.host.name,
             order.key_pem,
             order.url or "",
-            lambda: self._storage.extend(run.claim, self._clock.now(), self._options.lease),
+            lambda: self._keep(run),
             order.rehearsal,
             self._options.deadline,
         )
         chains = await complete(authority, work, self._clock)
+        self._pause.succeeded()
         now = self._clock.now()
         if order.rehearsal:
             return decisions.rehearsed(run.host, now)

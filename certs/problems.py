@@ -4,6 +4,7 @@ By problem type, never by text: authorities translate and reword. Types that are
 (RFC 8555 § 9.7.8 and the registry it opened) blame the authority, which is the one that sent them.
 """
 
+import datetime
 import email.utils
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,7 @@ from certs.errors import (
     Unavailable,
 )
 
+LONGEST_WAIT = 31 * 86_400.0  # seconds that a Retry-After is believed
 URN = "urn:ietf:params:acme:error:"
 
 _CUSTOMER = {
@@ -115,9 +117,11 @@ def retry_after(header: str | None, now: float) -> float | None:
         return None
     text = header.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:12]), 31 * 86_400.0)
+        return min(float(text[:12]), LONGEST_WAIT)
     try:
         moment = email.utils.parsedate_to_datetime(text)
     except ValueError:
         return None
-    return min(max(0.0, moment.timestamp() - now), 31 * 86_400.0)
+    if moment.tzinfo is None:  # RFC 5322's "-0000": UTC, of no known zone
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return min(max(0.0, moment.timestamp() - now), LONGEST_WAIT)

@@ -29,22 +29,28 @@ TICK = 1.0
 class Certificates:
     """The contexts of the hosts in ``directory``, at most ``size`` of them in memory.
 
-    ``default`` is a file of key and chain for handshakes without SNI, and the listener's own.
-    ``faults`` are files that are not served, with the reason. For one thread: an event loop's.
+    ``default`` is a file of key and chain for handshakes without SNI, and the listener's own; it
+    may be replaced, too. ``faults`` are hosts whose file is not served as it stands, with the
+    reason; ``default_fault`` is the default's. For one thread: an event loop's.
     """
 
     def __init__(self, directory: Path, default: Path, clock: Clock, size: int = 3000) -> None:
         self._directory = directory
+        self._default = default
         self._clock = clock
         self._size = size
         self._stamps: dict[str, Stamp] = {}
         self._contexts: OrderedDict[str, tuple[Stamp, ssl.SSLContext]] = OrderedDict()
         self._seen: tuple[int, bool] | None = None
+        self._broken: dict[str, tuple[Stamp, str]] = {}
         self.faults: dict[str, str] = {}
+        self.default_fault: str | None = None
         self.misses = 0
         self.refused = 0
+        self._default_stamp = _stamp(default.stat())
         self.listener = server_context(default)
         self.listener.sni_callback = self.choose
+        self._nameless = self.listener
         self.refresh()
 
     def __contains__(self, host: str) -> bool:
@@ -56,6 +62,7 @@ class Certificates:
         Changes are renames into the directory, so its own time tells; listing 10,000 files costs
         some 30 ms. OSError if the directory cannot be read: what is known is served on.
         """
+        self._refresh_default()
         changed = self._directory.stat().st_mtime_ns
         if self._seen == (changed, True):
             return False
@@ -74,20 +81,33 @@ class Certificates:
                 if fault := _fault(status):
                     faults[host] = fault
                 else:
-                    stamps[host] = (status.st_mtime_ns, status.st_size, status.st_ino)
+                    stamps[host] = _stamp(status)
+        self._broken = {
+            host: broken for host, broken in self._broken.items() if stamps.get(host) == broken[0]
+        }
+        faults |= {host: text for host, (_, text) in self._broken.items()}
         self._stamps, self.faults = stamps, faults
         for host in [host for host in self._contexts if host not in stamps]:
             del self._contexts[host]
         self._seen = (changed, settled)
         return True
 
+    def _refresh_default(self) -> None:
+        """Take up a replaced default file. The listener itself stays, and its ticket keys."""
+        try:
+            stamp = _stamp(self._default.stat())
+            if stamp != self._default_stamp:
+                self._default_stamp = stamp
+                self._nameless = server_context(self._default)
+                self.default_fault = None
+        except (OSError, ssl.SSLError) as error:
+            self.default_fault = f"{self._default} is not taken up: {error}"
+
     def choose(
         self, connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext
     ) -> int | None:
         """The listener's ``sni_callback``: set the connection's context, or return an alert."""
-        if name is None:
-            return None
-        context = self.context(name)
+        context = self._nameless if name is None else self.context(name)
         if context is None:
             self.refused += 1
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
@@ -114,6 +134,7 @@ class Certificates:
             # ``host`` is a key of the listing here: the name of a file that is really there.
             context = server_context(self._directory / f"{host}{SUFFIX}")
         except (OSError, ssl.SSLError) as error:
+            self._broken[host] = (stamp, str(error))
             self.faults[host] = str(error)
             if kept is None:
                 del self._stamps[host]
@@ -124,6 +145,10 @@ class Certificates:
         if len(self._contexts) > self._size:
             self._contexts.popitem(last=False)
         return context
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _fault(status: os.stat_result) -> str | None:

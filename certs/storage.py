@@ -15,13 +15,15 @@ class Account:
     """Our account at one authority.
 
     ``url`` is None from before registering until its answer is stored. ``next_key_pem`` is the key
-    that a change of keys under way is changing to. ``revision`` is the storage's.
+    that a change of keys under way is changing to, since ``changing_since`` (seconds since the
+    epoch). ``revision`` is the storage's.
     """
 
     directory: str
     key_pem: str
     url: str | None = None
     next_key_pem: str | None = None
+    changing_since: float = 0.0
     revision: int = 0
 
 
