@@ -52,6 +52,8 @@ def parse_chain(pem: str) -> list[x509.Certificate]:
         raise BadAnswer(f"the chain is not PEM: {error}") from error
     if not 1 <= len(chain) <= MAX_CHAIN:
         raise BadAnswer(f"a chain of {len(chain)} certificates")
+    if any(certificate.serial_number <= 0 for certificate in chain):
+        raise BadAnswer("a serial number that is not positive (RFC 5280 § 4.1.2.2)")
     return chain
 
 
