@@ -21,7 +21,7 @@ import requests
 from acme import client, errors, jws
 from acme.messages import RegistrationResource
 
-from certs import problems
+from certs import acme_wire, problems
 from certs.clock import Clock
 from certs.errors import BadAnswer, CertificateError, OperatorError, Unavailable
 
@@ -120,11 +120,8 @@ class Network(client.ClientNetwork):
         if response.status_code < 400:
             return response
         wait = problems.retry_after(response.headers.get("Retry-After"), self._clock.now())
-        try:
-            problem = response.json()
-        except ValueError:
-            problem = None
-        if not isinstance(problem, dict) or "type" not in problem:
+        problem = acme_wire.json_object(response)
+        if problem is None or "type" not in problem:
             raise problems.from_status(response.status_code, wait, response.text)
         raise problems.from_problem(problem, status=response.status_code, retry_after=wait)
 

@@ -53,14 +53,20 @@ class Authorization:
     problem: Mapping[str, Any] | None
 
 
-def body(response: requests.Response) -> Mapping[str, Any]:
-    """The JSON object of an answer."""
+def json_object(response: requests.Response) -> dict[str, Any] | None:
+    """The JSON object of an answer; None if it is anything else."""
     try:
         value = response.json()
-    except ValueError as error:
-        raise BadAnswer(f"{response.url}: not JSON: {response.text[:100]!r}") from error
-    if not isinstance(value, dict):
-        raise BadAnswer(f"{response.url}: not an object: {response.text[:100]!r}")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def body(response: requests.Response) -> Mapping[str, Any]:
+    """The JSON object of an answer; BadAnswer if it is anything else."""
+    value = json_object(response)
+    if value is None:
+        raise BadAnswer(f"{response.url}: not a JSON object: {response.text[:100]!r}")
     return value
 
 

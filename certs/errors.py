@@ -1,10 +1,18 @@
 """What can go wrong, named by who must act.
 
 Every error keeps the problem type the authority gave (RFC 8555 § 6.7, a URN such as
-``urn:ietf:params:acme:error:caa``) and, where it said so, the seconds to wait.
+``urn:ietf:params:acme:error:caa``) and, where it said so, the seconds to wait. Texts come from
+outside: they are cut, and what is not printable (controls, lone surrogates) is replaced, so that
+they can be logged and stored anywhere.
 """
 
 from typing import ClassVar
+
+MAX_TEXT = 1000
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else "\ufffd" for one in text[:MAX_TEXT])
 
 
 class CertificateError(Exception):
@@ -15,8 +23,8 @@ class CertificateError(Exception):
     def __init__(
         self, text: str, *, problem: str | None = None, retry_after: float | None = None
     ) -> None:
-        super().__init__(text)
-        self.problem = problem
+        super().__init__(_printable(text))
+        self.problem = None if problem is None else _printable(problem)
         self.retry_after = retry_after
 
 

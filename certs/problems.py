@@ -98,7 +98,7 @@ def _detail(problem: Mapping[str, Any]) -> str:
         else []
     )
     texts += [str(detail) for detail in details[:5] if detail]
-    return "; ".join(texts)[:1000]
+    return "; ".join(texts)
 
 
 def from_status(status: int, retry_after: float | None, body: str) -> CertificateError:

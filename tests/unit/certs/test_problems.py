@@ -96,7 +96,10 @@ def test_subproblems_are_told() -> None:
 )
 def test_any_problem_document_becomes_an_error(problem: dict[str, object]) -> None:
     """Nothing an authority sends breaks the reader, and no text is endless."""
-    assert len(str(from_problem(problem))) <= 1200
+    error = from_problem(problem)
+    assert len(str(error)) <= errors.MAX_TEXT
+    for text in (str(error), error.problem or ""):
+        assert text.isprintable()
 
 
 def test_retry_after_is_seconds_or_a_date() -> None:
