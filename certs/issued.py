@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -23,6 +23,15 @@ from certs.renewal_info import certificate_id
 SKEW = 3600.0  # seconds; Let's Encrypt dates certificates back by one hour for such clocks
 MAX_CHAIN = 10
 MAX_PEM = 200_000
+# What cryptography raises for certificates that are none; much is parsed only when it is looked at.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +57,7 @@ def parse_chain(pem: str) -> list[x509.Certificate]:
         raise BadAnswer(f"a chain of {len(pem)} bytes")
     try:
         chain = x509.load_pem_x509_certificates(pem.encode())
-    except ValueError as error:
+    except _UNREADABLE as error:
         raise BadAnswer(f"the chain is not PEM: {error}") from error
     if not 1 <= len(chain) <= MAX_CHAIN:
         raise BadAnswer(f"a chain of {len(chain)} certificates")
@@ -63,10 +72,10 @@ def verify(pem: str, key_pem: str, host: str, now: float, skew: float = SKEW) ->
     try:
         _check_leaf(chain[0], load_key(key_pem), host)
         _check_order(chain)
-    except (ValueError, x509.DuplicateExtension) as error:
+        starts = max(cert.not_valid_before_utc.timestamp() for cert in chain)
+        ends = min(cert.not_valid_after_utc.timestamp() for cert in chain)
+    except _UNREADABLE as error:
         raise BadAnswer(f"the certificate cannot be read: {error}") from error
-    starts = max(cert.not_valid_before_utc.timestamp() for cert in chain)
-    ends = min(cert.not_valid_after_utc.timestamp() for cert in chain)
     if starts > now + skew:
         raise ClockWrong(f"{host}'s certificate begins {starts - now:.0f} s in the future")
     if ends <= now:
@@ -111,7 +120,7 @@ def _check_order(chain: Sequence[x509.Certificate]) -> None:
     for number, (subject, issuer) in enumerate(itertools.pairwise(chain)):
         try:
             subject.verify_directly_issued_by(issuer)
-        except (InvalidSignature, ValueError, TypeError) as error:
+        except (InvalidSignature, *_UNREADABLE) as error:
             raise BadAnswer(
                 f"certificate {number} of the chain is not signed by the next one"
             ) from error
@@ -126,12 +135,13 @@ def choose_chain(chains: Sequence[str], preferred: str | None) -> str:
     for pem in chains if preferred else ():
         try:
             top = parse_chain(pem)[-1]
-        except BadAnswer:
+            names = {
+                str(part.value)
+                for name in (top.issuer, top.subject)
+                for part in name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+            }
+        except (BadAnswer, *_UNREADABLE):
             continue
-        if preferred in {
-            str(part.value)
-            for name in (top.issuer, top.subject)
-            for part in name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-        }:
+        if preferred in names:
             return pem
     return chains[0]
