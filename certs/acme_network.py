@@ -182,9 +182,8 @@ def _transport_error(what: str, error: Exception) -> CertificateError:
     """The error for a request that got no answer, by who can mend that."""
     if isinstance(error, requests.exceptions.InvalidSchema | requests.exceptions.MissingSchema):
         return BadAnswer(f"{what}: an address that is not https")
-    if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(
-        error
-    ):
+    untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error) or "NO_CERTIFICATE" in str(error)
+    if isinstance(error, requests.exceptions.SSLError) and untrusted:
         return OperatorError(
             f"{what}: the authority's own certificate is not trusted here: check the roots "
             f"(ca_file), the directory's address and this machine's clock: {error}"

@@ -17,7 +17,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,12 @@ class Faults:
 
 @dataclass
 class Proxy:
-    """The running proxy. ``orders`` are the payloads of new orders that Pebble accepted."""
+    """The running proxy. ``orders`` are the payloads of new orders that Pebble accepted.
+
+    ``answers`` are fixed ones by the start of the path. ``token`` and ``certificate`` change what
+    Pebble said. ``exchanged`` is called with every path, before Pebble gets the request (False)
+    and after it answered (True).
+    """
 
     ca: Pebble
     faults: Faults
@@ -56,6 +61,8 @@ class Proxy:
     profiles: tuple[str, ...] = ("classic", "shortlived")
     replaced: set[str] = field(default_factory=set)
     token: str | None = None
+    certificate: Callable[[str], str] | None = None
+    exchanged: Callable[[str, bool], None] = lambda path, done: None
 
     def __post_init__(self) -> None:
         self._chance = random.Random(self.faults.seed)
@@ -85,11 +92,13 @@ class Proxy:
         payload = _payload(body) if method == "POST" else {}
         if path == "/order-plz" and (refusal := self._refuse(payload)):
             return refusal
+        self.exchanged(path, False)
         answer = self._pass(method, path, headers, body)
         if path == "/order-plz" and answer[0] == 201:
             self.orders.append(payload)
             if "replaces" in payload:
                 self.replaced.add(payload["replaces"])
+        self.exchanged(path, True)
         return None if self._happens(self.faults.drop_after) else answer
 
     def _refuse(self, payload: dict[str, Any]) -> Answer | None:
@@ -124,6 +133,8 @@ class Proxy:
             content = self._directory(content)
         if self.token is not None and "authZ" in path:
             content = self._with_token(content)
+        if self.certificate is not None and path.startswith("/certZ/") and answer.status == 200:
+            content = self.certificate(content.decode()).encode()
         return answer.status, back, content
 
     def _directory(self, body: bytes) -> bytes:

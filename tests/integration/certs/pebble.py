@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Responder:
 class Pebble:
     """One running Pebble."""
 
-    def __init__(self, place: Path, config: dict[str, Any], reject: int) -> None:
+    def __init__(self, place: Path, config: Mapping[str, Any], environment: dict[str, str]) -> None:
         self.place = place
         self.port = free_port()
         self.management = free_port()
@@ -74,7 +74,7 @@ class Pebble:
         self.ca_file = str(place / "ca.pem")
         self.responder = Responder()
         self._config = config
-        self._reject = reject
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         key, _, certificate = self_signed("localhost", time.time()).partition("-----BEGIN CERT")
         (place / "key.pem").write_text(key)
@@ -100,8 +100,8 @@ class Pebble:
             **os.environ,
             "PEBBLE_VA_NOSLEEP": "1",
             "PEBBLE_AUTHZREUSE": "0",
-            "PEBBLE_WFE_NONCEREJECT": str(self._reject),
             "PEBBLE_ALTERNATE_ROOTS": "1",
+            **self._environment,
         }
         dns = f"127.0.0.1:{self.dns_port}"
         with (self.place / "log").open("ab") as log:
@@ -158,12 +158,18 @@ class Pebble:
 
 
 @asynccontextmanager
-async def pebble(*, reject: int = 5, config: dict[str, Any] | None = None) -> AsyncIterator[Pebble]:
-    """Pebble with its DNS server, in which every name is ours; and the responder."""
+async def pebble(
+    *, reject: int = 5, config: Mapping[str, Any] | None = None, **environment: str
+) -> AsyncIterator[Pebble]:
+    """Pebble with its DNS server, in which every name is ours; and the responder.
+
+    ``reject`` is the share of good nonces that it refuses, in per cent.
+    """
     if shutil.which("pebble") is None or shutil.which("pebble-challtestsrv") is None:
         pytest.skip("no pebble: install Debian's package of that name")
     place = Path(tempfile.mkdtemp(prefix="pebble-"))
-    running = Pebble(place, config or {}, reject)
+    environment = {"PEBBLE_WFE_NONCEREJECT": str(reject), **environment}
+    running = Pebble(place, config or {}, environment)
     off = [argument for name in ("http01", "https01", "tlsalpn01") for argument in (f"-{name}", "")]
     with (place / "dns.log").open("wb") as log:
         dns = subprocess.Popen(
