@@ -24,9 +24,11 @@ from certs.clock import Clock
 from certs.decisions import Need, Policy
 from certs.errors import (
     AlreadyReplaced,
+    BadAnswer,
     CertificateError,
     LeaseLost,
     OperatorError,
+    OrderGone,
 )
 from certs.host import Host, PendingOrder
 from certs.issuance import DEADLINE, Work, complete
@@ -253,7 +255,11 @@ class Manager:
         """The address of a new order, or of the one whose address was lost in a crash."""
         name, profile = run.host.name, authority.terms.profile
         if run.resumed:
-            lost = await authority.signed(lambda client, url: client.open_orders(url, name))
+            try:
+                lost = await authority.signed(lambda client, url: client.open_orders(url, name))
+            except (BadAnswer, OrderGone) as error:
+                log.info("%s: the authority does not list our orders: %s", name, error)
+                lost = []
             if lost:
                 return lost[0].url
 

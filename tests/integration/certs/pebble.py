@@ -29,10 +29,14 @@ VALIDITY = 6 * 86_400
 
 
 class Responder:
-    """The customers' hosts: answers HTTP-01 without any state, but for the ``silent`` ones."""
+    """The customers' hosts: answers HTTP-01 without any state, but for the ``silent`` ones.
+
+    ``thumbprints`` are those of hosts whose account is another than that of ``thumbprint``.
+    """
 
     def __init__(self) -> None:
         self.thumbprint = ""
+        self.thumbprints: dict[str, str] = {}
         self.silent: set[str] = set()
         self.asked: list[str] = []
 
@@ -44,7 +48,8 @@ class Responder:
             path = lines[0].split(" ")[1]
             host = next(line[6:].split(":")[0] for line in lines if line.startswith("Host: "))
             self.asked.append(host)
-            body = None if host in self.silent else challenges.answer(path, self.thumbprint)
+            thumbprint = self.thumbprints.get(host, self.thumbprint)
+            body = None if host in self.silent else challenges.answer(path, thumbprint)
             status = b"404 Not Found" if body is None else b"200 OK"
             body = body or b""
             writer.write(

@@ -29,6 +29,7 @@ PLENTY = Budgets(
     )
 )
 OPTIONS = Options(policy=FAST, budgets=PLENTY, deadline=20, idle=0.02, workers=4)
+SHORT_LEASES = replace(OPTIONS, lease=1.0)
 
 
 @dataclass
