@@ -46,9 +46,10 @@ class Faults:
 class Proxy:
     """The running proxy. ``orders`` are the payloads of new orders that Pebble accepted.
 
-    ``answers`` are fixed ones by the start of the path. ``token`` and ``certificate`` change what
-    Pebble said. ``exchanged`` is called with every path, before Pebble gets the request (False)
-    and after it answered (True).
+    ``answers`` are fixed ones by the start of the path. ``rewrite`` (of JSON objects, by path) and
+    ``certificate`` (of PEM) change what Pebble said. ``exchanged`` is called with every path,
+    before Pebble gets the request (False) and after it answered (True); an error of its cuts the
+    connection.
     """
 
     ca: Pebble
@@ -60,7 +61,7 @@ class Proxy:
     window: tuple[float, float] = (0.0, 0.0)
     profiles: tuple[str, ...] = ("classic", "shortlived")
     replaced: set[str] = field(default_factory=set)
-    token: str | None = None
+    rewrite: Callable[[str, dict[str, Any]], None] | None = None
     certificate: Callable[[str], str] | None = None
     exchanged: Callable[[str, bool], None] = lambda path, done: None
 
@@ -131,8 +132,10 @@ class Proxy:
             back = {key: value for key, value in answer.getheaders() if key in kept_back}
         if path == "/dir":
             content = self._directory(content)
-        if self.token is not None and "authZ" in path:
-            content = self._with_token(content)
+        if self.rewrite is not None and answer.status < 300 and content.startswith(b"{"):
+            value = json.loads(content)
+            self.rewrite(path, value)
+            content = json.dumps(value).encode()
         if self.certificate is not None and path.startswith("/certZ/") and answer.status == 200:
             content = self.certificate(content.decode()).encode()
         return answer.status, back, content
@@ -141,12 +144,6 @@ class Proxy:
         value = json.loads(body)
         value["renewalInfo"] = f"https://localhost:{self.port}/ari"
         value["meta"]["profiles"] = dict.fromkeys(self.profiles, "a profile")
-        return json.dumps(value).encode()
-
-    def _with_token(self, body: bytes) -> bytes:
-        value = json.loads(body)
-        for challenge in value.get("challenges", ()):
-            challenge["token"] = self.token
         return json.dumps(value).encode()
 
 
