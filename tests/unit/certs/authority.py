@@ -56,7 +56,7 @@ class TestAuthority:
 
     def leaf(
         self,
-        key_pem: str,
+        key: Any,
         names: tuple[str, ...] = (HOST,),
         *,
         starts: float = NOW - 3600,
@@ -65,12 +65,13 @@ class TestAuthority:
         usage: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.SERVER_AUTH,
         serial: int | None = None,
     ) -> x509.Certificate:
-        """A certificate for a key and names, signed by the intermediate."""
+        """A certificate for a key (private PEM or public) and names, by the intermediate."""
+        public = load_key(key).public_key() if isinstance(key, str) else key
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([]))
             .issuer_name(self._issuer)
-            .public_key(load_key(key_pem).public_key())
+            .public_key(public)
             .serial_number(serial or x509.random_serial_number())
             .not_valid_before(_time(starts))
             .not_valid_after(_time(ends))
