@@ -121,8 +121,19 @@ class Authority:
         return await self.call(work)
 
     async def thumbprint(self) -> str:
-        """What answers this account's HTTP-01 challenges (see :mod:`certs.challenges`)."""
-        return thumbprint((await self.account()).key_pem)
+        """What answers this account's HTTP-01 challenges (see :mod:`certs.challenges`).
+
+        Nothing is asked of the authority: a server can answer before it could register.
+        """
+        if self._same_key_as is not None:
+            return await self._same_key_as.thumbprint()
+        stored = await self._storage.account(self.terms.directory)
+        if stored is None:
+            made = await self._storage.save_account(Account(self.terms.directory, new_key()))
+            stored = made or await self._storage.account(self.terms.directory)
+        if stored is None:
+            raise OperatorError("the storage keeps no accounts")
+        return thumbprint(stored.key_pem)
 
     async def account(self) -> Account:
         """Our account, made if there is none."""
@@ -198,7 +209,7 @@ class Authority:
             done = replace(pending, key_pem=new, next_key_pem=None)
             if await self._storage.save_account(done) is None:
                 raise OperatorError("the account was changed by somebody else meanwhile")
-        return await self.thumbprint()
+        return thumbprint(new)
 
     async def _settle_change(self, stored: Account, new: str) -> Account | None:
         """After a change of keys that broke off: keep the key that the authority knows."""

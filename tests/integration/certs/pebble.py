@@ -164,20 +164,41 @@ class Pebble:
 
 @asynccontextmanager
 async def pebble(
-    *, reject: int = 5, config: Mapping[str, Any] | None = None, **environment: str
+    *,
+    reject: int = 5,
+    config: Mapping[str, Any] | None = None,
+    responding: bool = True,
+    **environment: str,
 ) -> AsyncIterator[Pebble]:
     """Pebble with its DNS server, in which every name is ours; and the responder.
 
-    ``reject`` is the share of good nonces that it refuses, in per cent.
+    ``reject`` is the share of good nonces that it refuses, in per cent. Without ``responding`` the
+    test itself serves the hosts' port 80, which is ``http_port``.
     """
     if shutil.which("pebble") is None or shutil.which("pebble-challtestsrv") is None:
         pytest.skip("no pebble: install Debian's package of that name")
     place = Path(tempfile.mkdtemp(prefix="pebble-"))
     environment = {"PEBBLE_WFE_NONCEREJECT": str(reject), **environment}
     running = Pebble(place, config or {}, environment)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, place, ignore_errors=True)
+        dns = _dns_server(running)
+        stack.callback(dns.wait, 10)
+        stack.callback(dns.terminate)
+        if responding:
+            handle = running.responder.handle
+            server = await asyncio.start_server(handle, "127.0.0.1", running.http_port)
+            stack.push_async_callback(server.wait_closed)
+            stack.callback(server.close)
+        stack.callback(running.stop)
+        await running.start()
+        yield running
+
+
+def _dns_server(running: Pebble) -> subprocess.Popen[bytes]:
     off = [argument for name in ("http01", "https01", "tlsalpn01") for argument in (f"-{name}", "")]
-    with (place / "dns.log").open("wb") as log:
-        dns = subprocess.Popen(
+    with (running.place / "dns.log").open("wb") as log:
+        return subprocess.Popen(
             [
                 "pebble-challtestsrv",
                 *("-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""),
@@ -187,14 +208,3 @@ async def pebble(
             stdout=log,
             stderr=log,
         )
-    server = await asyncio.start_server(running.responder.handle, "127.0.0.1", running.http_port)
-    try:
-        await running.start()
-        yield running
-    finally:
-        server.close()
-        await server.wait_closed()
-        running.stop()
-        dns.terminate()
-        dns.wait(10)
-        shutil.rmtree(place, ignore_errors=True)
