@@ -41,6 +41,7 @@ async def complete(authority: Authority, work: Work, clock: Clock) -> list[str]:
     host does not answer its challenge, OrderGone if the order ended otherwise.
     """
     deadline = clock.monotonic() + work.deadline
+    answered: set[str] = set()
     wait = FIRST_WAIT
     while True:
         order = await authority.signed(lambda client, _: client.order(work.url, work.host))
@@ -52,7 +53,7 @@ async def complete(authority: Authority, work: Work, clock: Clock) -> list[str]:
             raise await _reason(authority, order)
         if order.status == "ready" and work.rehearsal:
             return []
-        moved = await _push(authority, order, work)
+        moved = await _push(authority, order, work, answered)
         await work.keep()
         left = deadline - clock.monotonic()
         if left <= 0:
@@ -65,10 +66,10 @@ async def _download(authority: Authority, url: str) -> list[str]:
     return await authority.signed(lambda client, _: client.download(url))
 
 
-async def _push(authority: Authority, order: Order, work: Work) -> bool:
+async def _push(authority: Authority, order: Order, work: Work, answered: set[str]) -> bool:
     """Do what the order's state asks for; whether anything was done."""
     if order.status == "pending":
-        return await _answer(authority, order, work.host)
+        return await _answer(authority, order, work.host, answered)
     if order.status == "ready":
         request = signing_request(work.key_pem, work.host)
         try:
@@ -82,19 +83,28 @@ async def _push(authority: Authority, order: Order, work: Work) -> bool:
     return False
 
 
-async def _answer(authority: Authority, order: Order, host: str) -> bool:
-    answered = False
+async def _answer(authority: Authority, order: Order, host: str, answered: set[str]) -> bool:
+    """Answer the challenges that were not yet; each once, for each time is a validation.
+
+    Boulder leaves a challenge pending until it has looked. Others (smallstep's, so Caddy's) leave
+    it pending after a failure, with the error, and want to be asked again (RFC 8555 § 8.2): that is
+    a failure here, so that the next try is made when our own times say.
+    """
+    moved = False
     for url in order.authorizations:
         found = await _authorization(authority, url)
         if found.status == "pending":
             if found.challenge is None:
                 raise CustomerError(f"the authority offers no HTTP-01 for {host}")
-            if found.challenge_status == "pending":
+            if found.challenge_status == "pending" and found.challenge not in answered:
+                answered.add(found.challenge)
                 await _answer_one(authority, found.challenge)
-                answered = True
+                moved = True
+            elif found.challenge_status == "pending" and found.problem is not None:
+                raise _refusal(found)
         elif found.status != "valid":
             raise _refusal(found)
-    return answered
+    return moved
 
 
 async def _answer_one(authority: Authority, challenge: str) -> None:

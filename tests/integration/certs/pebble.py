@@ -168,7 +168,7 @@ async def pebble(
     reject: int = 5,
     config: Mapping[str, Any] | None = None,
     responding: bool = True,
-    **environment: str,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Pebble]:
     """Pebble with its DNS server, in which every name is ours; and the responder.
 
@@ -178,8 +178,8 @@ async def pebble(
     if shutil.which("pebble") is None or shutil.which("pebble-challtestsrv") is None:
         pytest.skip("no pebble: install Debian's package of that name")
     place = Path(tempfile.mkdtemp(prefix="pebble-"))
-    environment = {"PEBBLE_WFE_NONCEREJECT": str(reject), **environment}
-    running = Pebble(place, config or {}, environment)
+    variables = {"PEBBLE_WFE_NONCEREJECT": str(reject), **(environment or {})}
+    running = Pebble(place, config or {}, variables)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, place, ignore_errors=True)
         dns = _dns_server(running)

@@ -148,7 +148,7 @@ async def test_a_slow_validation_is_waited_for_over_several_goes() -> None:
     """The deadline passes, the order stays, and is resumed until it is done: one order."""
     options = replace(OPTIONS, deadline=0.3)
     async with (
-        pebble(PEBBLE_VA_NOSLEEP="0", PEBBLE_VA_SLEEPTIME="2") as ca,
+        pebble(environment={"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "2"}) as ca,
         faulty(ca) as proxy,
         world(ca, directory=proxy.directory, options=options) as w,
     ):
@@ -163,7 +163,7 @@ async def test_a_slow_validation_is_waited_for_over_several_goes() -> None:
 
 async def test_an_authorization_that_is_still_valid_is_used() -> None:
     """Authorities reuse them for days: the order arrives ready, no challenge is answered."""
-    async with pebble(PEBBLE_AUTHZREUSE="100") as ca, world(ca) as w:
+    async with pebble(environment={"PEBBLE_AUTHZREUSE": "100"}) as ca, world(ca) as w:
         first = await w.issue(NAME)
         asked = len(ca.responder.asked)
         validity = w.host(NAME).validity

@@ -79,6 +79,44 @@ async def test_an_order_that_ends_badly_is_given_up_with_its_reason(
         await w.work(lambda: NAME in w.storage.certificates)
 
 
+async def test_a_challenge_is_answered_once() -> None:
+    """Boulder leaves it pending while it looks; each further answer would be another validation."""
+
+    def pending(path: str, answer: dict[str, Any]) -> None:
+        for challenge in answer.get("challenges", ()):
+            if challenge["status"] == "processing":
+                challenge["status"] = "pending"
+
+    slow = {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "2"}
+    async with (
+        pebble(reject=0, environment=slow) as ca,
+        faulty(ca) as proxy,
+        world(ca, directory=proxy.directory) as w,
+    ):
+        proxy.rewrite = pending
+        await w.issue(NAME)
+        assert sum(path.startswith("/chalZ/") for path in proxy.paths) == 1
+
+
+async def test_a_challenge_that_failed_and_is_pending_again_is_a_failure() -> None:
+    """RFC 8555 § 8.2: such an authority (smallstep's, Caddy's) would wait for us for ever."""
+
+    def again(path: str, answer: dict[str, Any]) -> None:
+        if path.startswith("/authZ/") and answer["status"] == "invalid":
+            answer["status"] = "pending"
+            for challenge in answer["challenges"]:
+                challenge["status"] = "pending"
+        elif path.startswith("/my-order/") and answer["status"] == "invalid":
+            answer["status"] = "pending"
+
+    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+        proxy.rewrite = again
+        ca.responder.silent.add(NAME)
+        found = await failure(w)
+        assert (found.who, found.problem) == ("customer", URN + "unauthorized")
+        assert w.host(NAME).order is None
+
+
 async def test_an_unknown_error_is_backed_off_from() -> None:
     """A problem type that nobody knows counts as a failure, so that it is not asked each minute."""
     async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
