@@ -23,12 +23,13 @@ from certs.budgets import Budgets
 from certs.clock import Clock
 from certs.decisions import Need, Policy
 from certs.errors import (
-    AlreadyReplaced,
     BadAnswer,
     CertificateError,
     LeaseLost,
     OperatorError,
     OrderGone,
+    RateLimited,
+    Unavailable,
 )
 from certs.host import Host, PendingOrder
 from certs.issuance import DEADLINE, Work, complete
@@ -46,7 +47,8 @@ class Options:
 
     ``lease`` must outlast the slowest request (:mod:`certs.acme_network`): it is extended between
     requests, and whoever finds it expired goes on from the row. ``deadline`` bounds one go at an
-    order, ``idle`` is the pause of each of the ``workers`` when nothing is due.
+    order, ``idle`` is the pause of each of the ``workers`` when nothing is due, and ``grace`` what
+    they are given to end in.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -54,6 +56,7 @@ class Options:
     lease: float = 180.0
     deadline: float = DEADLINE
     idle: float = 5.0
+    grace: float = 5.0
     workers: int = 4
 
 
@@ -100,12 +103,22 @@ class Manager:
         self._pause = Pause(self._options.policy.outage)
 
     async def run(self, spawn: Spawn, stopping: asyncio.Event) -> None:
-        """Work until ``stopping`` is set; what is under way is finished first."""
+        """Work until ``stopping`` is set.
+
+        What is under way has ``grace`` seconds to end; then it is cancelled, which loses nothing:
+        whoever claims the host next goes on from its row.
+        """
         workers = [
             spawn(f"certificates {number}", self._worker(stopping))
             for number in range(self._options.workers)
         ]
-        await asyncio.gather(*workers)
+        try:
+            await stopping.wait()
+            await asyncio.wait(workers, timeout=self._options.grace)
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
 
     async def _worker(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -268,5 +281,9 @@ class Manager:
 
         try:
             return (await authority.signed(lambda client, _: new(client, order.replaces))).url
-        except AlreadyReplaced:
+        except CertificateError as error:
+            # Replaced already, or not this account's: RFC 9773 § 5 lets it refuse the whole order.
+            if order.replaces is None or isinstance(error, Unavailable | RateLimited):
+                raise
+            log.info("%s: ordered without naming what it replaces: %s", name, error)
             return (await authority.signed(lambda client, _: new(client, None))).url

@@ -61,6 +61,7 @@ class Proxy:
     window: tuple[float, float] = (0.0, 0.0)
     profiles: tuple[str, ...] = ("classic", "shortlived")
     replaced: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
     rewrite: Callable[[str, dict[str, Any]], None] | None = None
     certificate: Callable[[str], str] | None = None
     exchanged: Callable[[str, bool], None] = lambda path, done: None
@@ -103,6 +104,8 @@ class Proxy:
         return None if self._happens(self.faults.drop_after) else answer
 
     def _refuse(self, payload: dict[str, Any]) -> Answer | None:
+        if payload.get("replaces") in self.foreign:
+            return _problem(400, {"type": URN + "malformed", "detail": "another account's"}, {})
         if payload.get("replaces") in self.replaced:
             return _problem(409, {"type": URN + "alreadyReplaced", "detail": "succeeded"}, {})
         if self._happens(self.faults.rate_limit):

@@ -43,14 +43,16 @@ async def test_renewal_follows_the_window_and_names_what_it_replaces() -> None:
         assert {order["profile"] for order in proxy.orders} == {"shortlived"}
 
 
-async def test_a_certificate_that_has_its_successor_is_renewed_without_replaces() -> None:
-    """``alreadyReplaced`` (RFC 9773 § 5) is no failure."""
+@pytest.mark.parametrize("why", ["replaced", "foreign"])
+async def test_a_certificate_that_cannot_be_replaced_is_renewed_all_the_same(why: str) -> None:
+    """It has its successor (``alreadyReplaced``, RFC 9773 § 5), or another account ordered it."""
     async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
         proxy.window = (time.time() - 7200, time.time() - 3600)
         first = await w.issue(NAME)
         assert first.renewal_id is not None
-        proxy.replaced.add(first.renewal_id)
+        getattr(proxy, why).add(first.renewal_id)
         await renew(w, NAME)
+        assert w.host(NAME).failures == 0
         assert all("replaces" not in order for order in proxy.orders[:2])
 
 

@@ -4,6 +4,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from certs.storage import Account
 from tests.integration.certs import victim
 from tests.integration.certs.fault_proxy import Proxy, faulty
 from tests.integration.certs.pebble import Pebble, pebble
-from tests.integration.certs.worlds import OPTIONS, MovedClock, terms, world
+from tests.integration.certs.worlds import OPTIONS, SHORT_LEASES, MovedClock, terms, world
 
 HOST = "email.brand.example"
 Point = tuple[str, int, bool]
@@ -99,6 +100,26 @@ async def test_the_loop_outlives_a_storage_that_fails() -> None:
     async with pebble() as ca, world(ca, storage=Flaky()) as w:
         await w.storage.add(HOST)
         await run_until([w.manager], lambda: HOST in w.storage.certificates)
+
+
+async def test_stopping_does_not_wait_for_an_authority() -> None:
+    """What is under way is cancelled after its grace; the order is finished by the next one."""
+    slow = {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "3"}
+    options = replace(SHORT_LEASES, grace=0.2)
+    async with (
+        pebble(environment=slow) as ca,
+        faulty(ca) as proxy,
+        world(ca, directory=proxy.directory, options=options) as w,
+    ):
+        await w.storage.add(HOST)
+        before = w.clock.monotonic()
+        await run_until([w.manager], lambda: len(proxy.orders) == 1)
+        assert w.clock.monotonic() - before < 3
+        order = w.host(HOST).order
+        assert order is not None
+        await run_until([w.manager], lambda: HOST in w.storage.certificates)
+        assert w.storage.certificates[HOST].key_pem == order.key_pem
+        assert len(proxy.orders) == 1
 
 
 # Killed processes
