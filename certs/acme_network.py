@@ -14,11 +14,12 @@ One object per thread: its nonces and its connection are not locked.
 
 import random
 import time
+from collections import deque
 from typing import Any
 
 import josepy as jose
 import requests
-from acme import client, errors, jws
+from acme import client, errors
 from acme.messages import RegistrationResource
 
 from certs import acme_wire, problems
@@ -77,6 +78,8 @@ class Network(client.ClientNetwork):
         # Without it no redirect, and no address in an answer, leads to anything but https.
         del self.session.adapters["http://"]
         self._clock = clock
+        # Octets, which the library's annotations call str.
+        self._fresh: deque[Any] = deque(maxlen=8)
 
     def signer(self, key: jose.JWK, alg: jose.JWASignature, account_url: str | None) -> None:
         """Sign with this key from now on; by account address, or with the key itself for None."""
@@ -108,12 +111,9 @@ class Network(client.ClientNetwork):
 
     def _remember(self, nonce: str) -> None:
         try:
-            decoded = jws.Header._fields["nonce"].decode(nonce)
+            self._fresh.append(jose.decode_b64jose(nonce))
         except jose.DeserializationError:
             return
-        # A handful is enough; authorities let them expire.
-        if len(self._nonces) < 8:
-            self._nonces.add(decoded)
 
     def checked(self, response: requests.Response) -> requests.Response:
         """The response, unless it is an error: then the right one is raised."""
@@ -148,13 +148,13 @@ class Network(client.ClientNetwork):
                     raise
         raise AssertionError("the loop returns or raises")
 
-    def _nonce(self, new_nonce: str) -> str:
-        if not self._nonces:
+    def _nonce(self, new_nonce: str) -> Any:
+        """The newest nonce: older ones may have expired, which costs a request to find out."""
+        if not self._fresh:
             self._patiently(lambda: self.checked(self._send_request("HEAD", new_nonce)))
-        try:
-            return self._nonces.pop()
-        except KeyError:
-            raise BadAnswer("the authority gives no nonces") from None
+        if not self._fresh:
+            raise BadAnswer("the authority gives no nonces")
+        return self._fresh.pop()
 
     def _patiently(self, send: Any) -> requests.Response:
         """Repeat what can be repeated after a broken connection; errors of the authority stand."""

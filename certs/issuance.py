@@ -20,6 +20,7 @@ from certs.keys import signing_request
 
 DEADLINE = 180.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 10.0
+KEEP_EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,19 @@ async def complete(authority: Authority, work: Work, clock: Clock) -> list[str]:
         if order.status == "ready" and work.rehearsal:
             return []
         moved = await _push(authority, order, work, answered)
-        await work.keep()
         left = deadline - clock.monotonic()
         if left <= 0:
             raise Unavailable(f"the order is still {order.status} after {work.deadline:.0f} s")
         wait = FIRST_WAIT if moved else min(wait * 1.5, LONGEST_WAIT)
-        await asyncio.sleep(min(max(wait, order.retry_after or 0.0), left))
+        await _sleep(min(max(wait, order.retry_after or 0.0), left), work)
+
+
+async def _sleep(seconds: float, work: Work) -> None:
+    """Wait, and keep the lease meanwhile."""
+    while seconds > 0:
+        await work.keep()
+        await asyncio.sleep(min(seconds, KEEP_EVERY))
+        seconds -= KEEP_EVERY
 
 
 async def _download(authority: Authority, url: str) -> list[str]:

@@ -158,7 +158,7 @@ class Manager:
         except LeaseLost:
             raise
         except OSError as error:
-            return self._failed(run, OperatorError(f"it could not be stored: {error}"))
+            return self._failed(run, OperatorError(f"this machine fails: {error!r}"))
         except CertificateError as error:
             return self._failed(run, error)
 
