@@ -4,6 +4,7 @@ FROM debian:bookworm-slim
 COPY pyproject.toml README.md requirements.lock /usr/src/edge/
 COPY deploy/install /usr/src/edge/deploy/install
 COPY edge /usr/src/edge/edge
+COPY certs /usr/src/edge/certs
 RUN /usr/src/edge/deploy/install \
     && rm -rf /usr/src/edge /var/lib/apt/lists/* /var/cache/apt /root/.cache
 

@@ -3,10 +3,13 @@
 import os
 import random
 import socket
+from collections import deque
 
 _LOWEST, _EACH = 10_000, 2_500
 _chosen = random.SystemRandom()
 """Not the seeded one, which says the same in each of several test processes."""
+_given: deque[int] = deque(maxlen=500)
+"""Ports that were handed out lately, and may not be bound yet."""
 
 
 def free_port() -> int:
@@ -20,9 +23,12 @@ def free_port() -> int:
     lowest = _LOWEST + number * _EACH
     while True:
         port = _chosen.randrange(lowest, lowest + _EACH)
+        if port in _given:
+            continue
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        _given.append(port)
+        return port

@@ -164,7 +164,7 @@ def test_paths_named_in_documents_exist() -> None:
     for path in files():
         if path.suffix == ".md" and path.name != "CHANGELOG.md":
             body = path.read_text(encoding="utf-8")
-            named = re.findall(r"`((?:edge|tests|deploy|docs|benchmarks)/[\w./-]+)`", body)
+            named = re.findall(r"`((?:edge|certs|tests|deploy|docs|benchmarks)/[\w./-]+)`", body)
             gone += [f"{name(path)}: {one}" for one in named if not (ROOT / one).exists()]
     assert not gone
 

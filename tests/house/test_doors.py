@@ -29,6 +29,7 @@ TASKS = {"asyncio.create_task", "asyncio.ensure_future"}
 OWNERS = {
     "edge/settings.py": ENVIRONMENT,
     "edge/clock.py": CLOCKS,
+    "certs/clock.py": CLOCKS,
     "edge/observe/logs.py": {"time.monotonic"},
     "edge/lifecycle.py": TASKS,
 }
@@ -56,7 +57,7 @@ def test_environment_clocks_and_tasks_have_one_owner_each() -> None:
     """Settings read the environment, ``clock`` the clocks, ``lifecycle`` makes the tasks."""
     strays = [
         f"{name(path)}:{line} uses {guarded}"
-        for path in modules("edge")
+        for path in modules("edge", "certs")
         for guarded, line in _uses(path).items()
         if guarded not in OWNERS.get(name(path), set())
     ]
@@ -79,7 +80,7 @@ SQL = re.compile(
 def test_sql_is_written_only_in_the_store() -> None:
     """No other package knows tables or columns."""
     strays = []
-    for path in modules("edge"):
+    for path in modules("edge", "certs"):
         if not name(path).startswith("edge/store/"):
             for node in ast.walk(tree(path)):
                 value = node.value if isinstance(node, ast.Constant) else None
