@@ -43,6 +43,7 @@ class Edge:
     ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
+        self.https_port = free_port()
         self.control_port = free_port()
         self._url = database_url
         self.started = time.perf_counter()
@@ -54,6 +55,7 @@ class Edge:
                     *(sys.executable, "-m", "edge", "serve", "--role", role),
                     *("--data-dir", str(data_dir), "--workers", str(workers)),
                     *("--http-bind", f"127.0.0.1:{self.port}"),
+                    *("--https-bind", f"127.0.0.1:{self.https_port}"),
                     *("--control-bind", f"127.0.0.1:{self.control_port}"),
                 ],
                 stdin=subprocess.DEVNULL,

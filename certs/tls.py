@@ -7,6 +7,7 @@ whatever certificate SNI picked, and OpenSSL makes them when the context is made
 """
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 CIPHERS = (
@@ -19,10 +20,17 @@ CIPHERS = (
 )
 
 
-def server_context(pem: Path) -> ssl.SSLContext:
+def server_context(
+    pem: Path,
+    key: Path | None = None,
+    *,
+    protocols: Sequence[str] = ("http/1.1",),
+    tickets: bool = True,
+) -> ssl.SSLContext:
     """A context that serves the certificate of a file with key and chain.
 
-    OSError if it cannot be read, ssl.SSLError if key and certificate do not belong together.
+    ``key`` if that is in a file of its own; ``protocols`` are offered by ALPN, most wanted first.
+    OSError if a file cannot be read, ssl.SSLError if key and certificate do not belong together.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -30,7 +38,12 @@ def server_context(pem: Path) -> ssl.SSLContext:
     # All of them are good: the client knows which is fast for it (Mozilla, intermediate).
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.num_tickets = 1
-    context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(pem)
+    if tickets:
+        context.num_tickets = 1
+    else:
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    context.load_cert_chain(pem, key)
     return context

@@ -10,6 +10,7 @@ import gc
 import os
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from typing import Any, Final
 import structlog
 import uvloop
 
+from certs.sni import Certificates
 from edge import control, crash
 from edge.adapters import first_run
 from edge.adapters.child_process import only_one, short_slices
@@ -44,6 +46,7 @@ from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
 from edge.store import migrate, pool
 from edge.store.retention import Days
+from edge.tracking.handshakes import unraisable
 from edge.tracking.server import TrackingServer
 
 log = structlog.get_logger()
@@ -83,8 +86,8 @@ class Inheritance:
 
     ``dsn`` is Postgres' URL; ``parent_pipe`` becomes readable when the supervisor is gone;
     ``control`` is empty but for the one child that answers the control port, ``smtp`` and ``smtps``
-    but for the one that takes mail; ``name`` is the machine's host name and ``edge_id`` the data
-    directory's UUID.
+    but for the one that takes mail, ``certificates`` is of tracking; ``name`` is the machine's host
+    name and ``edge_id`` the data directory's UUID.
     """
 
     settings: Settings
@@ -94,7 +97,7 @@ class Inheritance:
     control: list[socket.socket]
     smtp: list[socket.socket]
     smtps: list[socket.socket]
-    ssl_context: ssl.SSLContext | None
+    certificates: Certificates | None
     control_context: ssl.SSLContext | None
     smtp_context: ssl.SSLContext | None
     vault: Vault
@@ -109,6 +112,7 @@ def run_tracking(inh: Inheritance) -> None:
     """Answer tracking hostnames until told to stop."""
     if not short_slices():  # a sandbox may forbid the call; nothing depends on it
         log.debug("no slices of its own")
+    sys.unraisablehook = unraisable
     _run(_tracking(inh))
 
 
@@ -199,8 +203,10 @@ async def _tracking(inh: Inheritance) -> None:
             repeat_limit=settings.repeat_limit,
             max_connections=settings.max_connections,
             trusted=trusts(settings.trusted_proxies),
+            certificates=inh.certificates,
+            https_port=settings.https_port,
         )
-        await server.start(inh.http, inh.https, inh.ssl_context, tasks)
+        await server.start(inh.http, inh.https, tasks)
         log.info("tracking", worker=inh.index)
         await tasks.stopping.wait()
         await server.drain()

@@ -21,7 +21,7 @@ from typing import Final
 import structlog
 
 from edge import app
-from edge.adapters import child_process, data_directory, listening, preload
+from edge.adapters import certificates, child_process, data_directory, listening, preload
 from edge.adapters.opening import open_all
 from edge.clock import Clock, SystemClock
 from edge.model.errors import EdgeError, OperatorError
@@ -226,32 +226,39 @@ class Supervisor:
                 | {"data_dir": self._settings.data_dir}
             )
             found = listening.contexts(wanted)
+            self._renew_certificates(wanted)
         except EdgeError as error:
             log.error("not reloaded", error=str(error))
             return
-        if self._open.context is not None and found.tracking is not None:
-            self._open.context = found.tracking
         self._open.control_context = found.control
         if not self._open.smtps or found.smtp is not None:  # TLS from the first byte needs one
             self._open.smtp_context = found.smtp
         self._settings = wanted
-        self._context_made = self._clock.monotonic()
         logs.configure(wanted.log_level, "supervisor")
         self._rolling = [child for child in self._children if not child.done]
         log.info("reloading: every child is restarted, one after the other")
 
+    def _renew_certificates(self, settings: Settings) -> None:
+        """A listener's context with new ticket keys, for the children that are forked from now on.
+
+        Nothing changes if there can be none just now, or if https was not opened at the start.
+        Raises :class:`~edge.model.errors.OperatorError` for given files that are no certificate.
+        """
+        if self._open.https:
+            fresh = certificates.opened(settings, self._open.user, self._clock)
+            self._open.certificates = fresh or self._open.certificates
+            self._context_made = self._clock.monotonic()
+
     def _rotate_ticket_keys(self, now: float) -> None:
-        certificate, key = self._settings.tls_cert_file, self._settings.tls_key_file
-        if self._open.context is None or certificate is None or key is None:
+        if not self._open.https or now - self._context_made <= TICKET_KEYS or self._rolling:
             return
-        if now - self._context_made > TICKET_KEYS and not self._rolling:
-            self._context_made = now
-            try:
-                self._open.context = listening.tls_context(certificate, key)
-            except OperatorError as error:
-                log.error("the TLS ticket keys stay: no new context", error=str(error))
-                return
-            self._rolling = [child for child in self._children if child.work == app.TRACKING]
+        self._context_made = now
+        try:
+            self._renew_certificates(self._settings)
+        except OperatorError as error:
+            log.error("the TLS ticket keys stay: no new context", error=str(error))
+            return
+        self._rolling = [child for child in self._children if child.work == app.TRACKING]
 
     def _roll(self, now: float) -> None:
         """Restart the next child of a rolling restart once the one before is back."""
@@ -349,7 +356,7 @@ class Supervisor:
             control=self._open.control if child.work == answers else [],
             smtp=self._open.smtp if child.work == app.SENDING else [],
             smtps=self._open.smtps if child.work == app.SENDING else [],
-            ssl_context=self._open.context,
+            certificates=self._open.certificates if mine else None,
             control_context=self._open.control_context,
             smtp_context=self._open.smtp_context,
             vault=self._open.vault,

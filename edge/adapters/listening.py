@@ -10,6 +10,8 @@ import ssl
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from certs import groups
+from certs.tls import server_context
 from edge.clock import Clock
 from edge.model.errors import OperatorError
 from edge.setting_types import Bind
@@ -20,8 +22,6 @@ BACKLOG: Final = 1024
 PATIENCE: Final = 12.0
 """Seconds to wait for an address that a killed predecessor's children still hold: they drain
 within 10 s."""
-
-_CIPHERS: Final = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 def bind(name: str, address: Bind, clock: Clock, patience: float) -> list[socket.socket]:
@@ -85,36 +85,27 @@ def port_of(listener: socket.socket) -> int:
 def tls_context(
     certificate: Path, key: Path, setting: str = "EDGE_TLS", *, http: bool = True
 ) -> ssl.SSLContext:
-    """The listener's context: TLS >= 1.2, forward secrecy only, no renegotiation, one ticket.
+    """A listener's context as :mod:`certs.tls` makes them.
 
     ``setting`` is how the names of the two settings begin. Not ``http``: no protocol name in the
     handshake, so that a browser's request never ends up at a mail server, and no tickets.
     Raises :class:`~edge.model.errors.OperatorError` for files that are no certificate and its key.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    if http:
-        context.set_alpn_protocols(["http/1.1"])
-        context.num_tickets = 1
-    else:
-        context.options |= ssl.OP_NO_TICKET
-        context.num_tickets = 0
     try:
-        context.load_cert_chain(certificate, key)
+        protocols = ("http/1.1",) if http else ()
+        context = server_context(certificate, key, protocols=protocols, tickets=http)
     except (OSError, ssl.SSLError) as error:
         raise OperatorError(
             f"{setting}_CERT_FILE {certificate} and {setting}_KEY_FILE {key} are not a PEM chain "
             f"and its private key: {error}"
         ) from None
+    groups.narrow(context)
     return context
 
 
 class Contexts(NamedTuple):
-    """The context of each listener; None where no certificate is given."""
+    """The contexts of control and SMTP; None where no certificate is given."""
 
-    tracking: ssl.SSLContext | None
     control: ssl.SSLContext | None
     smtp: ssl.SSLContext | None
 
@@ -125,10 +116,8 @@ def contexts(settings: Settings) -> Contexts:
 
     Raises as :func:`tls_context`.
     """
-    tracking = control = None
+    control = None
     certificate, key, setting = settings.tls_cert_file, settings.tls_key_file, "EDGE_TLS"
-    if certificate is not None and key is not None:
-        tracking = tls_context(certificate, key)
     if settings.control_tls_cert_file is not None and settings.control_tls_key_file is not None:
         control = tls_context(
             settings.control_tls_cert_file, settings.control_tls_key_file, "EDGE_CONTROL_TLS"
@@ -139,4 +128,4 @@ def contexts(settings: Settings) -> Contexts:
     smtp = None
     if certificate is not None and key is not None:
         smtp = tls_context(certificate, key, setting, http=False)
-    return Contexts(tracking, control, smtp)
+    return Contexts(control, smtp)

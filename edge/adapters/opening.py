@@ -4,8 +4,9 @@ import socket
 import ssl
 from dataclasses import dataclass, field
 
+from certs.sni import Certificates
 from edge import service_user
-from edge.adapters import data_directory, listening
+from edge.adapters import certificates, data_directory, listening
 from edge.clock import Clock
 from edge.model.errors import OperatorError, PeerError
 from edge.model.vault import Vault
@@ -29,7 +30,7 @@ class Opened:
     control: list[socket.socket] = field(default_factory=list)
     smtp: list[socket.socket] = field(default_factory=list)
     smtps: list[socket.socket] = field(default_factory=list)
-    context: ssl.SSLContext | None = None
+    certificates: Certificates | None = None
     control_context: ssl.SSLContext | None = None
     smtp_context: ssl.SSLContext | None = None
     cluster: Cluster | None = None
@@ -57,8 +58,9 @@ def open_all(
         vault = vault_for(settings, cluster, user)
         opened = Opened(user, lock, vault, data_directory.edge_id(settings.data_dir, user))
         opened.cluster = cluster
-        found = listening.contexts(settings)
-        opened.context, opened.control_context, opened.smtp_context = found
+        opened.control_context, opened.smtp_context = listening.contexts(settings)
+        if tracks:
+            opened.certificates = certificates.opened(settings, user, clock)
         settings = _bind(settings, opened, clock, tracks=tracks, sends=sends)
         if cluster is not None:
             _ = cluster.binaries  # those of its version must be here: better told now than later
@@ -105,7 +107,7 @@ def _bind(
     wanted = {"control_bind": opened.control}
     if tracks:
         wanted["http_bind"] = opened.http
-        if opened.context is not None:
+        if opened.certificates is not None:
             wanted["https_bind"] = opened.https
     if sends:
         wanted["smtp_bind"] = opened.smtp

@@ -25,7 +25,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     ``version`` grows with every change. ``hosts`` maps every tracking host name that ever was, in
     lower case, to its domain's number: hosts are tombstoned, never deleted. ``footers`` holds, by
-    number, those of domains that have others than a new domain has.
+    number, those of domains that have others than a new domain has. ``thumbprint`` is that of the
+    ACME account key, which answers challenges; ``hsts`` maps hosts to their max-age in seconds.
     """
 
     version: int
@@ -33,6 +34,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     hosts: dict[str, int]
     keys: list[SealedKey]
     footers: dict[int, Footers] = {}
+    thumbprint: str = ""
+    hsts: dict[str, int] = {}
 
     def footers_of(self, domain: Domain) -> Footers:
         """What is put under messages of a domain."""

@@ -31,6 +31,10 @@ RECORDS_DROPPED: Counter
 REPEATS_COLLAPSED: Counter
 CONNECTIONS_OPEN: Gauge
 CONNECTIONS_REFUSED: Counter
+CERTIFICATES_KNOWN: Gauge
+CERTIFICATES_FAULTY: Gauge
+CERTIFICATE_LOADS: Counter
+NAMES_REFUSED: Counter
 SPOOL_BYTES: Gauge
 SPOOL_OLDEST: Gauge
 DRAIN_BATCHES: Counter
@@ -83,6 +87,22 @@ SPECS: Final = {
     ),
     "CONNECTIONS_REFUSED": Spec(
         Counter, "edge_connections_refused", "Connections closed at once.", ("reason",)
+    ),
+    "CERTIFICATES_KNOWN": Spec(
+        Gauge, "edge_certificates_known", "Hosts with a certificate file.", (), "livemax"
+    ),
+    "CERTIFICATES_FAULTY": Spec(
+        Gauge,
+        "edge_certificates_faulty",
+        "Certificate files that are not served as they stand.",
+        (),
+        "livemax",
+    ),
+    "CERTIFICATE_LOADS": Spec(
+        Counter, "edge_certificate_loads", "Certificates read because a handshake wanted them."
+    ),
+    "NAMES_REFUSED": Spec(
+        Counter, "edge_names_refused", "Handshakes for a name without a certificate here."
     ),
     "SPOOL_BYTES": Spec(Gauge, "edge_spool_bytes", "Bytes in the spool's segments."),
     "SPOOL_OLDEST": Spec(

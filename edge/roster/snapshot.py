@@ -71,7 +71,10 @@ def _read(path: Path) -> Snapshot | None:
 class Roster:
     """What the hot path asks, precomputed from one snapshot; replaced as a whole, never changed."""
 
-    __slots__ = ("clicks", "domains", "hosts", "keyring", "opens", "unsubscribes", "version")
+    __slots__ = (
+        *("clicks", "domains", "hosts", "hsts", "keyring", "opens", "thumbprint"),
+        *("unsubscribes", "version"),
+    )
 
     def __init__(self, snapshot: Snapshot, keyring: Keyring) -> None:
         self.version = snapshot.version
@@ -80,6 +83,8 @@ class Roster:
         self.clicks = keyring.opener(Kind.CLICK)
         self.unsubscribes = keyring.opener(Kind.UNSUBSCRIBE)
         self.hosts: dict[bytes, int] = {h.encode(): n for h, n in snapshot.hosts.items()}
+        self.thumbprint = snapshot.thumbprint
+        self.hsts: dict[bytes, int] = {h.encode(): age for h, age in snapshot.hsts.items()}
         self.domains: dict[int, Domain] = {d.number: d for d in snapshot.domains}
 
     @classmethod

@@ -29,6 +29,7 @@ NOT_FOUND_HEADERS: Final = (
 )
 NOT_FOUND_BODY: Final = b"Not found.\n"
 SERVER: Final = "edge"
+HSTS: Final = "Strict-Transport-Security"
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -47,16 +48,18 @@ class Answers:
     """Ready-made bytes for the hot protocol; :meth:`tick` renews them once a second.
 
     RFC 9110 section 6.6.1 wants a ``Date`` from a server with a clock; making it once a second
-    keeps it off the request.
+    keeps it off the request. ``hsts`` is a max-age in seconds, for answers over TLS of hosts that
+    have one (RFC 6797).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hsts: int | None = None) -> None:
+        self._secure = "" if hsts is None else _lines(((HSTS, f"max-age={hsts}"),))
         self.tick(0.0)
 
     def tick(self, now: float) -> None:
         """Renew the ``Date`` header; ``now`` in seconds since the epoch."""
         stamp = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now))
-        common = f"Date: {stamp}\r\nServer: {SERVER}\r\n"
+        common = f"Date: {stamp}\r\nServer: {SERVER}\r\n{self._secure}"
         pixel = _lines(PIXEL_HEADERS) + f"Content-Length: {len(PIXEL)}\r\n" + common
         self.pixel_head = f"HTTP/1.1 200 OK\r\n{pixel}\r\n".encode()
         self.pixel = self.pixel_head + PIXEL
@@ -70,6 +73,29 @@ class Answers:
     def redirect(self, url: str) -> bytes:
         """A redirect with exactly these bytes in ``Location``."""
         return self._redirect_start + url.encode("ascii") + self._redirect_end
+
+
+class SecureAnswers:
+    """The answers over TLS of the hosts that have HSTS, by host key in ``hosts``.
+
+    Hosts with the same max-age share theirs, and there are few of those.
+    """
+
+    def __init__(self) -> None:
+        self._by_age: dict[int, Answers] = {}
+        self.hosts: dict[bytes, Answers] = {}
+
+    def take(self, hsts: dict[bytes, int], now: float) -> None:
+        """Serve these hosts with these max-ages (seconds) from now on."""
+        ages = set(hsts.values())
+        self._by_age = {age: self._by_age.get(age) or Answers(age) for age in ages}
+        self.tick(now)
+        self.hosts = {host: self._by_age[age] for host, age in hsts.items()}
+
+    def tick(self, now: float) -> None:
+        """Renew the ``Date`` header; ``now`` in seconds since the epoch."""
+        for one in self._by_age.values():
+            one.tick(now)
 
 
 def closing(answer: bytes) -> bytes:

@@ -36,3 +36,12 @@ def authentic(
     if target.__class__ is ClickTarget and not is_plain(target.url):
         return None
     return found
+
+
+def misdirected(roster: Roster, name: bytes, host: bytes) -> bool:
+    """Whether a TLS connection opened for ``name`` is asked for a host of another domain.
+
+    RFC 9110 section 7.4: such a request is 421. ``name`` is empty where the client gave none.
+    """
+    owner = roster.hosts.get(host)
+    return owner is not None and bool(name) and roster.hosts.get(name) != owner

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from edge.tracking import answers
+from edge.tracking.handshakes import name_of
 from edge.tracking.routes import Routes
 
 log = structlog.get_logger()
@@ -17,16 +18,19 @@ MAX_BODY: Final = 64 * 1024
 
 
 class Connection(RequestHandler):
-    """One connection on aiohttp; ``peer`` and ``tls`` say where it came from."""
+    """One connection on aiohttp; ``peer`` and ``tls`` say where it came from, ``name`` for whom."""
 
     peer = ""
     tls = False
+    name = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection; its peer is the socket's, unless a PROXY header named another."""
         if not self.peer:
             address = transport.get_extra_info("peername")
             self.peer = str(address[0]) if address else ""
+        if self.tls:
+            self.name = name_of(transport)
         super().connection_made(transport)
 
     def handle_error(
@@ -77,4 +81,6 @@ class OtherWay(web.Server):
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = cast(Connection, request.protocol)
-        return await self._routes.answer(request, connection.peer, connection.tls)
+        return await self._routes.answer(
+            request, connection.peer, tls=connection.tls, name=connection.name
+        )

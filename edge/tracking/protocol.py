@@ -24,8 +24,9 @@ import httptools
 from edge.model.capture import Act
 from edge.model.tokens import ClickTarget
 from edge.roster.snapshot import RosterFile
-from edge.tracking.answers import Answers, closing
-from edge.tracking.judge import authentic, host_key
+from edge.tracking.answers import Answers, SecureAnswers, closing
+from edge.tracking.handshakes import name_of
+from edge.tracking.judge import authentic, host_key, misdirected
 from edge.tracking.known_heads import KnownHeads
 from edge.tracking.recorder import Recorder
 
@@ -50,6 +51,7 @@ class Shared(Protocol):
     roster: RosterFile
     recorder: Recorder
     answers: Answers
+    secure: SecureAnswers
     connections: "set[HotProtocol]"
     second: int
     foreign: int
@@ -111,6 +113,7 @@ class HotProtocol(asyncio.Protocol):
         "_complete",
         "_handover",
         "_last",
+        "_name",
         "_outstanding",
         "_parser",
         "_paused",
@@ -127,6 +130,7 @@ class HotProtocol(asyncio.Protocol):
         self._shared = shared
         self._tls = tls
         self._peer = peer or ""
+        self._name = b""  # what the handshake asked for; empty in plain, and without SNI
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._complete = 0
@@ -147,6 +151,8 @@ class HotProtocol(asyncio.Protocol):
         if not self._peer:
             peer = transport.get_extra_info("peername")
             self._peer = peer[0] if peer else ""
+        if self._tls:
+            self._name = name_of(transport)
         self._shared.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -189,11 +195,16 @@ class HotProtocol(asyncio.Protocol):
             return False
         shared = self._shared
         roster = shared.roster.current
+        answers = shared.answers
+        if name := self._name:
+            if host != name and misdirected(roster, name, host):
+                return False
+            answers = shared.secure.hosts.get(host, answers)
         path = data[4 : line_end - 9]
         prefix = path[:3]
         if prefix == b"/o/":
             found = authentic(roster, roster.opens, path[3:], host)
-            act, answer = _OPEN, shared.answers.pixel
+            act, answer = _OPEN, answers.pixel
         elif prefix == b"/c/":
             found = authentic(roster, roster.clicks, path[3:], host)
             act, answer = _CLICK, b""
@@ -203,7 +214,7 @@ class HotProtocol(asyncio.Protocol):
             return False
         plaintext, target = found
         if act is _CLICK:
-            answer = shared.answers.redirect(cast(ClickTarget, target).url)
+            answer = answers.redirect(cast(ClickTarget, target).url)
         self.active = shared.second
         self._outstanding += 1
         recorder = shared.recorder
@@ -242,6 +253,8 @@ class HotProtocol(asyncio.Protocol):
             return None
         if b" " in target or b"#" in target:
             return None
+        if self._name and misdirected(self._shared.roster.current, self._name, host):
+            return None
         complete = self._complete
         try:
             self._parser.feed_data(head)
@@ -259,6 +272,8 @@ class HotProtocol(asyncio.Protocol):
         get, target, host, head, keep_alive = request
         shared = self._shared
         answers = shared.answers
+        if self._name:
+            answers = shared.secure.hosts.get(host, answers)
         roster = shared.roster.current
         self.active = shared.second
         path, _, _ = target.partition(b"?")

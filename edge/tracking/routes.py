@@ -9,16 +9,20 @@ from edge.model.capture import Act
 from edge.model.tokens import ClickTarget
 from edge.roster.snapshot import RosterFile
 from edge.tracking import answers
-from edge.tracking.judge import authentic
+from edge.tracking.judge import authentic, misdirected
 from edge.tracking.recorder import Recorder
 from edge.tracking.request import TrackingRequest
 from edge.tracking.unsubscribes import Unsubscribes
+from edge.tracking.upgrades import Upgrades
+from edge.tracking.well_known import PREFIXES, Prober, WellKnown
 
 ROUTES: Final = {
     "/o/{token}": ("GET", "HEAD"),
     "/c/{token}": ("GET", "HEAD"),
     "/u/{token}": ("GET", "HEAD", "POST"),
     "/robots.txt": ("GET", "HEAD"),
+    "/.well-known/acme-challenge/{token}": ("GET", "HEAD"),
+    "/.well-known/edge-probe/{nonce}": ("GET", "HEAD"),
 }
 """What there is, for the documentation's test; the dispatch below is by first segment."""
 
@@ -31,14 +35,27 @@ _ROBOTS: Final = "User-agent: *\nDisallow: /\n"
 class Routes:
     """Handler of every request that is not served on the hot way."""
 
-    def __init__(self, roster: RosterFile, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        roster: RosterFile,
+        recorder: Recorder,
+        clock: Clock,
+        upgrades: Upgrades,
+        prober: Prober | None,
+    ) -> None:
         self._roster = roster
         self._recorder = recorder
-        self._unsubscribes = Unsubscribes(recorder, clock)
+        self._unsubscribes = Unsubscribes(recorder, clock, upgrades)
+        self._well_known = WellKnown(prober)
         self.foreign = 0
 
-    async def answer(self, raw: web.BaseRequest, peer: str, tls: bool) -> web.StreamResponse:
-        """The answer to any request; never raises for anything a client can send."""
+    async def answer(
+        self, raw: web.BaseRequest, peer: str, *, tls: bool, name: bytes
+    ) -> web.StreamResponse:
+        """The answer to any request; never raises for anything a client can send.
+
+        ``name`` is what the connection's handshake asked for, empty in plain and without SNI.
+        """
         if (raw.version.major, raw.version.minor) < (1, 0) or raw.version.major > 1:
             return _refuse(400, "This HTTP version is not spoken here.\n")
         if raw.version.minor == 0 and "Transfer-Encoding" in raw.headers:
@@ -48,7 +65,12 @@ class Routes:
         if sum(len(name) + len(value) + 4 for name, value in raw.raw_headers) > MAX_HEADERS:
             return _refuse(431, "These headers are too long.\n")
         request = TrackingRequest(raw, peer, tls)
+        roster = self._roster.current
+        if misdirected(roster, name, request.host):
+            return _refuse(421, "This connection was opened for another host.\n")
         response = await self._dispatch(request)
+        if name and (age := roster.hsts.get(request.host)) is not None:
+            response.headers[answers.HSTS] = f"max-age={age}"
         response.headers["Server"] = answers.SERVER
         return response
 
@@ -58,7 +80,8 @@ class Routes:
             if request.method not in ROUTES["/u/{token}"]:
                 return _refuse(405, "GET, HEAD or POST.\n", Allow="GET, HEAD, POST")
             return await self._unsubscribes.answer(request, self._roster.current)
-        if start not in {b"/o/", b"/c/"} and request.path != b"/robots.txt":
+        well_known = request.path.startswith(PREFIXES)
+        if start not in {b"/o/", b"/c/"} and request.path != b"/robots.txt" and not well_known:
             return _not_found()
         if request.method not in {"GET", "HEAD"}:
             return _refuse(405, "GET or HEAD.\n", Allow="GET, HEAD")
@@ -66,6 +89,8 @@ class Routes:
             return await self._open(request)
         if start == b"/c/":
             return await self._click(request)
+        if well_known:
+            return self._well_known.answer(request, self._roster.current) or _not_found()
         return web.Response(text=_ROBOTS, headers={"Cache-Control": "max-age=86400"})
 
     async def _open(self, request: TrackingRequest) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from certs.sni import Certificates
 from edge.clock import Clock
 from edge.lifecycle import Tasks
 from edge.model.errors import OperatorError
@@ -16,13 +17,16 @@ from edge.model.vault import Vault
 from edge.roster.snapshot import RosterFile
 from edge.spool.writer import SpoolWriter
 from edge.tracking.acceptor import ProxyAcceptor
-from edge.tracking.answers import Answers
+from edge.tracking.answers import Answers, SecureAnswers
 from edge.tracking.counters import Counters
+from edge.tracking.handshakes import Handshakes
 from edge.tracking.known_heads import KnownHeads
 from edge.tracking.other_way import OtherWay
 from edge.tracking.protocol import HotProtocol
 from edge.tracking.recorder import Recorder
 from edge.tracking.routes import Routes
+from edge.tracking.upgrades import Upgrades
+from edge.tracking.well_known import Prober
 
 log = structlog.get_logger()
 
@@ -39,7 +43,9 @@ BACKLOG: Final = 1024
 class TrackingServer:
     """Serves tracking hostnames on inherited sockets until drained.
 
-    Implements :class:`edge.tracking.protocol.Shared`. Must be made inside the running loop.
+    ``certificates`` are needed to serve https, ``https_port`` is its port in URLs, and ``prober``
+    answers the doctor's probes. Implements :class:`edge.tracking.protocol.Shared`. Must be made
+    inside the running loop.
     """
 
     def __init__(
@@ -55,6 +61,9 @@ class TrackingServer:
         trusted: Callable[[str], bool] | None = None,
         hot: bool = True,
         idle: float = IDLE_SECONDS,
+        certificates: Certificates | None = None,
+        https_port: int = 443,
+        prober: Prober | None = None,
     ) -> None:
         self._clock = clock
         self._spool = spool
@@ -66,12 +75,16 @@ class TrackingServer:
         self.recorder = Recorder(spool, clock, fsync=fsync, repeat_limit=repeat_limit)
         self.answers = Answers()
         self.answers.tick(clock.now())
+        self.secure = SecureAnswers()
+        self.secure.take(self.roster.current.hsts, clock.now())
+        self._handshakes = Handshakes(certificates) if certificates is not None else None
         self.connections: set[HotProtocol] = set()
         self.known = KnownHeads()
         self.second = int(clock.monotonic())
         self.foreign = 0
         self.refused = 0
-        self.routes = Routes(self.roster, self.recorder, clock)
+        upgrades = Upgrades(certificates, https_port)
+        self.routes = Routes(self.roster, self.recorder, clock, upgrades, prober)
         self._other = OtherWay(self.routes, idle)
         self._counters = Counters(self.recorder, spool)
         self._servers: list[asyncio.Server | ProxyAcceptor] = []
@@ -99,17 +112,15 @@ class TrackingServer:
         return self._other.adopt(peer or "", tls)
 
     async def start(
-        self,
-        http: list[socket.socket],
-        https: list[socket.socket],
-        context: ssl.SSLContext | None,
-        tasks: Tasks,
+        self, http: list[socket.socket], https: list[socket.socket], tasks: Tasks
     ) -> None:
-        """Begin to accept. Sockets are bound already; ``context`` is needed for ``https``."""
+        """Begin to accept on sockets that are bound already."""
         for listener in http:
             await self._listen(listener, None, tasks)
-        for listener in https:
-            await self._listen(listener, context, tasks)
+        if self._handshakes is not None:
+            self._handshakes.tend()  # what changed since the fork
+            for listener in https:
+                await self._listen(listener, self._handshakes.certificates.listener, tasks)
         tasks.spawn("tick", tasks.every(1.0, self.tick, "tick"))
 
     async def _listen(
@@ -139,15 +150,22 @@ class TrackingServer:
         self._servers.append(server)
 
     async def tick(self) -> None:
-        """Once a second: dates, roster, idle connections, spool; each minute the repeat limit."""
+        """Once a second: dates, roster, certificates, idle connections, spool, and the metrics.
+
+        Each minute the repeat limit begins anew.
+        """
         self._seconds += 1
         self.second = int(self._clock.monotonic())
         self.answers.tick(self._clock.now())
+        self.secure.tick(self._clock.now())
         try:
             if self.roster.refresh():
+                self.secure.take(self.roster.current.hsts, self._clock.now())
                 log.info("roster loaded", version=self.roster.current.version)
         except OperatorError as error:
             log.error("roster not usable, keeping the last one", error=str(error))
+        if self._handshakes is not None:
+            self._handshakes.tend()
         for connection in list(self.connections):
             if self.second - connection.active > self._idle:
                 connection.expire()
@@ -162,6 +180,8 @@ class TrackingServer:
             refused=self.refused,
             connections=self.open_connections,
         )
+        if self._handshakes is not None:
+            self._handshakes.publish()
 
     async def drain(self, grace: float = 8.0) -> None:
         """Stop accepting, answer what was asked, close, and seal the spool."""

@@ -19,11 +19,12 @@ from edge.clock import Clock
 from edge.model.capture import Act
 from edge.model.tokens import Kind, UnsubscribeTarget
 from edge.roster.snapshot import Roster
-from edge.tracking import pages
+from edge.tracking import answers, pages
 from edge.tracking.form import parse_form
 from edge.tracking.judge import authentic
 from edge.tracking.recorder import Recorder
 from edge.tracking.request import TrackingRequest
+from edge.tracking.upgrades import Upgrades
 
 NONCE_SECONDS: Final = 3600
 BODY_SECONDS: Final = 10
@@ -62,9 +63,10 @@ def nonce_holds(roster: Roster, token: bytes, nonce: str, now_us: int) -> bool:
 class Unsubscribes:
     """Answers ``/u/``."""
 
-    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock, upgrades: Upgrades) -> None:
         self._recorder = recorder
         self._clock = clock
+        self._upgrades = upgrades
 
     async def answer(self, request: TrackingRequest, roster: Roster) -> web.Response:
         """The answer to one request; its record is written first."""
@@ -76,6 +78,10 @@ class Unsubscribes:
         assert isinstance(target, UnsubscribeTarget)
         if request.method == "POST":
             return await self._post(request, roster, plaintext, target)
+        if (url := self._upgrades.location(request, roster)) is not None:
+            return web.Response(
+                status=302, headers={"Location": url, **dict(answers.REDIRECT_HEADERS)}
+            )
         domain = roster.domains.get(target.domain)
         wants = domain is not None and domain.unsubscribe_on_get and request.method == "GET"
         if wants and not any(name in request.headers for name in _PREFETCH):

@@ -53,6 +53,7 @@ class World:
     port: int
     server: TrackingServer
     directory: Path
+    https: int = 0
 
     async def ask(self, request: bytes) -> Answer:
         """Send these bytes on a connection of their own; the first answer."""
@@ -134,7 +135,10 @@ async def serving(
         Domain(number=2, name="example.net"),
     ]
     hosts = {OURS.decode(): 1, OTHER.decode(): 2}
-    save(directory / FILE_NAME, Snapshot(version=1, domains=domains, hosts=hosts, keys=keys()))
+    roster = Snapshot(
+        version=1, domains=domains, hosts=hosts, keys=keys(), thumbprint="account-key"
+    )
+    save(directory / FILE_NAME, roster)
     spool = SpoolWriter(directory / "spool", edge="test", clock=clock, max_bytes=2**30)
     server = TrackingServer(
         roster_path=directory / FILE_NAME,
@@ -150,7 +154,7 @@ async def serving(
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     tasks = Tasks(grace=2.0)
-    await server.start([listener], [], None, tasks)
+    await server.start([listener], [], tasks)
     try:
         yield World(listener.getsockname()[1], server, directory)
     finally:

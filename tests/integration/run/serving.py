@@ -58,7 +58,7 @@ class Edge:
     def __init__(self, base: Path, *arguments: str, **environment: str) -> None:
         self.base = base
         self.data = base / "data"
-        self.http, self.control = free_port(), free_port()
+        self.http, self.https, self.control = free_port(), free_port(), free_port()
         self._arguments = arguments
         self._environment = environment
         self._output = base / "output"
@@ -70,6 +70,7 @@ class Edge:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("EDGE_")}
         environment |= {
             "EDGE_HTTP_BIND": f"127.0.0.1:{self.http}",
+            "EDGE_HTTPS_BIND": f"127.0.0.1:{self.https}",
             "EDGE_CONTROL_BIND": f"127.0.0.1:{self.control}",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",

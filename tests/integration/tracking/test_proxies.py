@@ -2,18 +2,17 @@
 
 import asyncio
 import contextlib
-import datetime
 import ipaddress
 import ssl
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from certs.clock import SystemClock
+from certs.directory_storage import write_private
+from certs.keys import self_signed
+from certs.sni import Certificates
 from edge.app import trusts
 from tests.integration.tracking.worlds import captures, tracking
 from tests.threats.serving import KEYRING, OPEN, OURS, World
@@ -32,35 +31,27 @@ def _request(forwarded: str = "", close: bool = True) -> bytes:
     return f"GET {PATH} HTTP/1.1\r\nHost: {OURS.decode()}\r\n{more}{end}\r\n".encode()
 
 
-def _contexts(directory: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate made now, and a client's that trusts only that."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, OURS.decode())])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(OURS.decode())]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = directory / "server.pem"
-    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    pem.write_bytes(plain + certificate.public_bytes(Encoding.PEM))
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(pem)
-    return server, ssl.create_default_context(cafile=str(pem))
+def _certificates(directory: Path) -> tuple[Certificates, ssl.SSLContext]:
+    """What serves a certificate made now, and a client's context that trusts only that."""
+    keys, clock = directory / "certificates", SystemClock()
+    keys.mkdir()
+    pem = keys / f"{OURS.decode()}.pem"
+    write_private(pem, self_signed(OURS.decode(), clock.now()))
+    client = ssl.create_default_context(cafile=str(pem))
+    return Certificates(keys, pem, clock), client
 
 
 async def _ask(
-    world: World, pieces: list[bytes], request: bytes, client: ssl.SSLContext | None
+    world: World,
+    pieces: list[bytes],
+    request: bytes,
+    client: ssl.SSLContext | None,
+    *,
+    tls_port: bool = False,
 ) -> bytes:
     """Send the pieces in plain, a moment apart, then the request, in TLS if a context is given."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", world.port)
+    port = world.port if client is None and not tls_port else world.https
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for piece in pieces:
         writer.write(piece)
         await asyncio.sleep(0.05 if len(pieces) > 1 else 0)
@@ -96,8 +87,8 @@ async def test_a_trusted_proxy_names_the_client(
     tmp_path: Path, tls: bool, header: bytes, forwarded: str, expected: str
 ) -> None:
     """PROXY header first, then X-Forwarded-For, as far as trust reaches; the same under TLS."""
-    server, client = _contexts(tmp_path) if tls else (None, None)
-    async with tracking(tmp_path, trusted=LOOPBACK, context=server) as world:
+    certificates, client = _certificates(tmp_path) if tls else (None, None)
+    async with tracking(tmp_path, trusted=LOOPBACK, certificates=certificates) as world:
         answer = await _ask(world, [header] if header else [], _request(forwarded), client)
         assert answer.startswith(b"HTTP/1.1 200")
         assert LOOPBACK is not None
@@ -153,8 +144,8 @@ async def test_many_connections_at_once_are_all_accepted(tmp_path: Path) -> None
 
 async def test_tls_without_proxies_serves_both_ways(tmp_path: Path) -> None:
     """Hot requests, and one that is handed over in the middle of a connection, under TLS."""
-    server, client = _contexts(tmp_path)
-    async with tracking(tmp_path, context=server) as world:
+    certificates, client = _certificates(tmp_path)
+    async with tracking(tmp_path, certificates=certificates) as world:
         robots = b"GET /robots.txt HTTP/1.1\r\nHost: " + OURS + b"\r\n\r\n"
         request = _request(close=False) + robots + _request()
         answer = await _ask(world, [], request, client)
@@ -164,9 +155,9 @@ async def test_tls_without_proxies_serves_both_ways(tmp_path: Path) -> None:
 
 async def test_plain_http_on_the_tls_port_is_no_crash(tmp_path: Path) -> None:
     """The handshake fails, nothing is recorded, TLS goes on."""
-    server, client = _contexts(tmp_path)
-    async with tracking(tmp_path, context=server, trusted=NOBODY) as world:
+    certificates, client = _certificates(tmp_path)
+    async with tracking(tmp_path, certificates=certificates, trusted=NOBODY) as world:
         with contextlib.suppress(ConnectionResetError):  # an alert, a close or a reset
-            assert b"200 OK" not in await _ask(world, [], _request(), None)
+            assert b"200 OK" not in await _ask(world, [], _request(), None, tls_port=True)
         assert b"200 OK" in await _ask(world, [], _request(), client)
         assert len(captures(world)) == 1

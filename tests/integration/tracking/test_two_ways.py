@@ -110,6 +110,9 @@ STREAMS = (
     b"GET / HTTP/1.1\r\n" + HOST + b"\r\n" + CLICK,
     b"GET /u/{U} HTTP/1.1\r\n" + HOST + b"\r\n" + CLICK,
     b"DELETE /u/{U} HTTP/1.1\r\n" + HOST + b"\r\n",
+    b"GET /.well-known/acme-challenge/abcdefghijklmnopq HTTP/1.1\r\n" + HOST + b"\r\n" + CLICK,
+    b"GET /.well-known/acme-challenge/<b>abcdefghijklmnop HTTP/1.1\r\n" + HOST + b"\r\n",
+    b"HEAD /.well-known/edge-probe/abcdefghijklmnopq HTTP/1.1\r\n" + HOST + b"\r\n",
     OPEN[:-2],
     OPEN[:40],
 )

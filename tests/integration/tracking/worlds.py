@@ -2,11 +2,11 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from certs.sni import Certificates
 from edge.clock import Clock, SystemClock
 from edge.lifecycle import Tasks
 from edge.model.capture import Capture, Hit, Repeat, capture_of
@@ -15,6 +15,7 @@ from edge.model.roster import Snapshot
 from edge.roster.snapshot import FILE_NAME, save
 from edge.spool.writer import SpoolWriter
 from edge.tracking.server import TrackingServer
+from edge.tracking.well_known import Prober
 from tests.threats.serving import OTHER, OURS, VAULT, World, keys
 
 
@@ -38,12 +39,13 @@ async def tracking(
     max_bytes: int = 2**30,
     max_connections: int = 100,
     trusted: Callable[[str], bool] | None = None,
-    context: ssl.SSLContext | None = None,
+    certificates: Certificates | None = None,
+    prober: Prober | None = None,
     clock: Clock | None = None,
     idle: float = 15.0,
     **switches: bool,
 ) -> AsyncIterator[World]:
-    """A server on a port that the kernel chose; drained at the end."""
+    """A server on ports that the kernel chose; drained at the end."""
     clock = clock or SystemClock()
     path = directory / FILE_NAME
     if not path.exists():
@@ -60,20 +62,27 @@ async def tracking(
         trusted=trusted,
         hot=hot,
         idle=idle,
+        certificates=certificates,
+        https_port=8443,
+        prober=prober,
     )
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(100)
+    listeners = []
+    for _ in range(2):
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
+        listeners.append(listener)
     tasks = Tasks(grace=2.0)
-    plain, secure = ([listener], []) if context is None else ([], [listener])
-    await server.start(plain, secure, context, tasks)
+    await server.start(listeners[:1], listeners[1:], tasks)
+    plain, secure = (listener.getsockname()[1] for listener in listeners)
     try:
-        yield World(listener.getsockname()[1], server, directory)
+        yield World(plain, server, directory, secure)
     finally:
         tasks.stop()
         await server.drain(grace=1.0)
         await tasks.close()
-        listener.close()
+        for listener in listeners:
+            listener.close()
 
 
 def captures(world: World, trusted: Callable[[str], bool] | None = None) -> list[Capture]:

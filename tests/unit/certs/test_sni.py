@@ -10,7 +10,8 @@ from cryptography import x509
 from certs.clock import SystemClock
 from certs.directory_storage import write_private
 from certs.keys import self_signed
-from certs.sni import Certificates
+from certs.sni import Certificates, server_name
+from certs.tls import server_context
 from tests.unit.certs.authority import NOW, TestAuthority
 from tests.unit.certs.handshakes import client_context, shake
 
@@ -285,3 +286,53 @@ def test_older_versions_are_refused(tmp_path: Path) -> None:
     client.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.raises(ssl.SSLError):
         shake(served.listener, HOST, client=client)
+
+
+def given(place: Path, *names: str) -> Certificates:
+    """A directory with ``HOST``, and a default that is a context for these names."""
+    serve(place, HOST)
+    write_private(place / "given.pem", self_signed("given.example", NOW))
+    context = server_context(place / "given.pem")
+    return Certificates(place / "hosts", context, LaterClock(), names=names)
+
+
+def test_a_given_default_is_served_for_its_own_names(tmp_path: Path) -> None:
+    """Exactly, or one label below a wildcard; a host's own file comes first; others are refused."""
+    served = given(tmp_path, "Given.example", "*.brand.example")
+    for name in (None, "given.example", "GIVEN.example", "any.brand.example"):
+        assert names(shake(served.listener, name).certificate) == ["given.example"]
+    assert names(shake(served.listener, HOST).certificate) == [HOST]
+    for name in ("brand.example", "a.b.brand.example", "other.example"):
+        assert name not in served
+        with pytest.raises(ssl.SSLError):
+            shake(served.listener, name)
+    assert "any.brand.example" in served
+    assert served.known == 1
+
+
+def test_without_a_directory_the_default_is_all_there_is(tmp_path: Path) -> None:
+    """Nothing is listed, and nothing else served."""
+    serve(tmp_path, HOST)
+    served = Certificates(None, tmp_path / "default.pem", LaterClock())
+    assert not served.refresh()
+    assert names(shake(served.listener, None).certificate) == ["edge.example"]
+    assert served.context(HOST) is None
+
+
+def test_a_connection_knows_the_name_it_was_accepted_for(tmp_path: Path) -> None:
+    """In lower case; empty without SNI, and for what was refused."""
+    served = serve(tmp_path, HOST)
+    for asked, expected in ((HOST.upper(), HOST), (None, ""), ("unknown.example", "")):
+        connection = served.listener.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_side=True)
+        served.choose(connection, asked, served.listener)
+        assert server_name(connection) == expected
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_of_the_named_owner_are_served(tmp_path: Path) -> None:
+    """A process that gives up root later lists them before, as that user's."""
+    serve(tmp_path, HOST)
+    os.chown(tmp_path / "hosts" / f"{HOST}.pem", 65534, 65534)
+    default = tmp_path / "default.pem"
+    assert HOST not in Certificates(tmp_path / "hosts", default, LaterClock())
+    assert HOST in Certificates(tmp_path / "hosts", default, LaterClock(), owner=65534)
