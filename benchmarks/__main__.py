@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    certificate_memory,
     dkim_signing,
     drain,
     instrumenting,
@@ -22,7 +23,9 @@ from benchmarks import (
     memory,
     request_cost,
     sending,
+    sni_miss,
     start,
+    tls_connection,
     verdicts,
     whole_line,
 )
@@ -34,6 +37,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
         *(instrumenting, dkim_signing, sending),
+        *(tls_connection, certificate_memory, sni_miss),
     )
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 TOOLS = {
     "nginx": "apt-get install nginx-core",
+    "haproxy": "apt-get install haproxy",
     "wrk": "apt-get install wrk",
     "postgres": "apt-get install postgresql",
     "smtp-sink": "apt-get install postfix",
@@ -69,6 +70,10 @@ def facts() -> list[tuple[str, str]]:
         ("Packages", ", ".join(f"{name} {version(name)}" for name in packages)),
         ("PostgreSQL", _first_line([tool("postgres") or "postgres", "--version"])),
         ("nginx", _first_line([tool("nginx") or "nginx", "-v"]).removeprefix("nginx version: ")),
+        (
+            "haproxy",
+            _first_line([tool("haproxy") or "haproxy", "-v"]).removeprefix("HAProxy version "),
+        ),
         ("Load", f"{_first_line(['wrk', '-v']).split(' [')[0]}, on the same machine"),
     ]
 

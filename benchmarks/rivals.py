@@ -1,4 +1,4 @@
-"""What the edge is measured against: nginx, and a plain aiohttp route."""
+"""What the edge is measured against: nginx, haproxy, and a plain aiohttp route."""
 
 import os
 import pwd
@@ -78,6 +78,42 @@ def nginx(directory: Path) -> Iterator[Rival]:
         [tool("nginx") or "nginx", "-p", str(place), "-c", str(path), "-e", f"{place}/error.log"],
         stderr=subprocess.DEVNULL,
     )
+    try:
+        yield Rival(process, port)
+    finally:
+        end(process)
+
+
+@contextmanager
+def haproxy(directory: Path, certificates: Path) -> Iterator[Rival]:
+    """One haproxy thread that ends TLS, picks among these PEM files by SNI, and answers itself.
+
+    With the pixel and its headers, without a log, and otherwise with its defaults.
+    """
+    place = directory / "haproxy"
+    place.mkdir(mode=0o755)
+    (place / "pixel.png").write_bytes(PIXEL)
+    port = free_port()
+    headers = " ".join(
+        f'hdr {name} "{value}"' for name, value in PIXEL_HEADERS if name != "Content-Type"
+    )
+    config = textwrap.dedent(
+        f"""
+        global
+            nbthread 1
+            ssl-default-bind-options ssl-min-ver TLSv1.2
+        defaults
+            mode http
+            timeout client 15s
+            timeout http-request 15s
+        frontend tracking
+            bind 127.0.0.1:{port} ssl crt {certificates} alpn http/1.1
+            http-request return status 200 content-type image/png file {place}/pixel.png {headers}
+        """
+    )
+    path = place / "haproxy.cfg"
+    path.write_text(config)
+    process = subprocess.Popen([tool("haproxy") or "haproxy", "-db", "-q", "-f", str(path)])
     try:
         yield Rival(process, port)
     finally:

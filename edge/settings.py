@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
     https_bind: Address = Field(
         Bind(host="0.0.0.0", port=8443),  # noqa: S104 - as above
-        description="Tracking hostnames over HTTPS, host:port; opens when a certificate is given.",
+        description="Tracking hostnames over HTTPS, host:port.",
     )
     control_bind: Address = Field(
         Bind(host="127.0.0.1", port=8025),
@@ -74,7 +74,11 @@ class Settings(BaseSettings):
         None, description="PEM private key of that certificate; default: EDGE_TLS_KEY_FILE."
     )
     tls_cert_file: ReadableFile | None = Field(
-        None, description="PEM certificate chain for the HTTPS tracking listener."
+        None,
+        description=(
+            "PEM certificate chain for names that have no file of their own in the data "
+            "directory's certificates, and for clients without SNI."
+        ),
     )
     tls_key_file: ReadableFile | None = Field(
         None, description="PEM private key of that certificate."
