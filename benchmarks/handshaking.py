@@ -58,12 +58,5 @@ def _main(port: int, requests: Path, first: int, count: int, seconds: float) -> 
 
 
 if __name__ == "__main__":
-    print(
-        _main(
-            int(sys.argv[1]),
-            Path(sys.argv[2]),
-            int(sys.argv[3]),
-            int(sys.argv[4]),
-            float(sys.argv[5]),
-        )
-    )
+    _port, _file, _first, _count, _seconds = sys.argv[1:]
+    print(_main(int(_port), Path(_file), int(_first), int(_count), float(_seconds)))

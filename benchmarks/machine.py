@@ -70,10 +70,7 @@ def facts() -> list[tuple[str, str]]:
         ("Packages", ", ".join(f"{name} {version(name)}" for name in packages)),
         ("PostgreSQL", _first_line([tool("postgres") or "postgres", "--version"])),
         ("nginx", _first_line([tool("nginx") or "nginx", "-v"]).removeprefix("nginx version: ")),
-        (
-            "haproxy",
-            _first_line([tool("haproxy") or "haproxy", "-v"]).removeprefix("HAProxy version "),
-        ),
+        ("haproxy", _first_line([tool("haproxy") or "haproxy", "-v"]).split("version ")[-1]),
         ("Load", f"{_first_line(['wrk', '-v']).split(' [')[0]}, on the same machine"),
     ]
 
