@@ -82,8 +82,8 @@ def run(directory: Path, scale: Scale) -> Section:
     notes = [
         (
             f"{rounds} rounds of {ROUND} of each, server's side only, CPU, TLS 1.3 with P-256. A "
-            "miss reads and checks key and chain; an unknown name ends at a look in a dictionary, after "
-            "OpenSSL has read the hello."
+            "miss reads and checks key and chain; an unknown name ends at a look in a dictionary, "
+            "after OpenSSL has read the hello."
         ),
         "The directory is listed again within a second after something in it changed.",
     ]

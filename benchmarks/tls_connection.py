@@ -57,8 +57,8 @@ def run(directory: Path, scale: Scale) -> Section:
     notes = [
         (
             f"{count} rounds of {seconds} s in turn, {asked:,} connections to the edge: TCP, a "
-            "full handshake (P-256, X25519, no ticket used), one request, the client closes. 50 hosts "
-            "with a certificate each, chosen by SNI, leaf and intermediate."
+            "full handshake (P-256, X25519, no ticket used), one request, the client closes. 50 "
+            "hosts with a certificate each, chosen by SNI, leaf and intermediate."
         ),
         (
             "The edge opens the token and writes the record; haproxy looks at nothing and answers "
