@@ -48,7 +48,12 @@ class Edge:
         self._url = database_url
         self.started = time.perf_counter()
         kept = {k: v for k, v in os.environ.items() if not k.startswith("EDGE_")}
-        given = {"EDGE_DATABASE_URL": database_url, "EDGE_LOG_LEVEL": "warning"}
+        given = {
+            "EDGE_DATABASE_URL": database_url,
+            "EDGE_LOG_LEVEL": "warning",
+            "EDGE_SMTP_BIND": "127.0.0.1:0",
+            "EDGE_SMTPS_BIND": "127.0.0.1:0",
+        }
         with data_dir.with_suffix(".log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
