@@ -61,6 +61,7 @@ def _field(path: str, name: str) -> str:
 def facts() -> list[tuple[str, str]]:
     """Machine and versions, as rows of a table."""
     memory = int(_field("/proc/meminfo", "MemTotal").split()[0]) / 2**20
+    proxy = _first_line([tool("haproxy") or "haproxy", "-v"])
     packages = ("aiohttp", "uvloop", "httptools", "asyncpg", "msgspec", "cryptography")
     return [
         ("Processor", f"{_field('/proc/cpuinfo', 'model name')}, {os.cpu_count()} cores"),
@@ -70,7 +71,7 @@ def facts() -> list[tuple[str, str]]:
         ("Packages", ", ".join(f"{name} {version(name)}" for name in packages)),
         ("PostgreSQL", _first_line([tool("postgres") or "postgres", "--version"])),
         ("nginx", _first_line([tool("nginx") or "nginx", "-v"]).removeprefix("nginx version: ")),
-        ("haproxy", _first_line([tool("haproxy") or "haproxy", "-v"]).split("version ")[-1]),
+        ("haproxy", proxy.removeprefix("HAProxy version ").split(" ")[0]),
         ("Load", f"{_first_line(['wrk', '-v']).split(' [')[0]}, on the same machine"),
     ]
 

@@ -14,7 +14,8 @@ RESULTS = HERE / "RESULTS.md"
 PLOT = HERE / "results.svg"
 ORDER = (
     *("request-cost", "whole-line", "drain", "verdicts", "latency", "memory", "start"),
-    *("instrumenting", "signing"),
+    *("tls-connection", "certificate-memory", "sni-miss"),
+    *("instrumenting", "signing", "sending"),
 )
 
 _HEAD = """# Results

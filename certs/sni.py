@@ -16,6 +16,7 @@ import ssl
 import stat
 from collections import OrderedDict
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from certs import groups
@@ -30,6 +31,15 @@ _NAME = "chosen_for"
 TICK = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a look at the directory saw, and when the directory had changed."""
+
+    seen: tuple[int, bool]
+    stamps: dict[str, Stamp]
+    faults: dict[str, str]
+
+
 class Certificates:
     """The contexts of the hosts in ``directory``, at most ``size`` of them in memory.
 
@@ -39,7 +49,7 @@ class Certificates:
     directory it is all there is. ``owner`` is the user whose files are served, if not this one.
 
     ``faults`` are hosts whose file is not served as it stands, with the reason; ``default_fault``
-    is the default's. For one thread: an event loop's.
+    is the default's. For one thread, an event loop's, but for :meth:`look`.
     """
 
     def __init__(
@@ -87,15 +97,24 @@ class Certificates:
     def refresh(self) -> bool:
         """List the directory again if it changed; True if it was listed. Call it every second.
 
-        Changes are renames into the directory, so its own time tells; listing 10,000 files costs
-        some 30 ms. OSError if the directory cannot be read: what is known is served on.
+        OSError if the directory cannot be read: what is known is served on. A loop that must not
+        wait for a big directory calls :meth:`look` in a thread, and :meth:`take` with what it saw.
         """
-        self._refresh_default()
+        listing = self.look()
+        self.take(listing)
+        return listing is not None
+
+    def look(self) -> Listing | None:
+        """What the directory holds; None if it did not change since the last one was taken.
+
+        Changes are renames into the directory, so its own time tells; listing 10,000 files takes
+        some 50 ms. OSError if it cannot be read.
+        """
         if self._directory is None:
-            return False
+            return None
         changed = self._directory.stat().st_mtime_ns
         if self._seen == (changed, True):
-            return False
+            return None
         settled = self._clock.now() - changed / 1e9 > TICK
         stamps: dict[str, Stamp] = {}
         faults: dict[str, str] = {}
@@ -112,15 +131,21 @@ class Certificates:
                     faults[host] = fault
                 else:
                     stamps[host] = _stamp(status)
+        return Listing((changed, settled), stamps, faults)
+
+    def take(self, listing: Listing | None) -> None:
+        """Serve by what was seen from now on, and by the default file as it is now."""
+        self._refresh_default()
+        if listing is None:
+            return
+        stamps, faults = listing.stamps, dict(listing.faults)
         self._broken = {
             host: broken for host, broken in self._broken.items() if stamps.get(host) == broken[0]
         }
         faults |= {host: text for host, (_, text) in self._broken.items()}
-        self._stamps, self.faults = stamps, faults
+        self._stamps, self.faults, self._seen = stamps, faults, listing.seen
         for host in [host for host in self._contexts if host not in stamps]:
             del self._contexts[host]
-        self._seen = (changed, settled)
-        return True
 
     def _refresh_default(self) -> None:
         """Take up a replaced default file. The listener itself stays, and its ticket keys."""

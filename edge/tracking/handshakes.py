@@ -34,11 +34,14 @@ class Handshakes:
         self._refused = certificates.refused
         self._misses = certificates.misses
 
-    def tend(self) -> None:
-        """Take up what changed in the directory. What cannot be read is served as it was."""
+    async def tend(self) -> None:
+        """Take up what changed in the directory. What cannot be read is served as it was.
+
+        A thread does the looking: ten thousand files would make requests wait.
+        """
         found = self.certificates
         try:
-            found.refresh()
+            found.take(await asyncio.to_thread(found.look))
         except OSError as error:
             log.error("the certificates cannot be listed; those known stay", error=str(error))
         faults = dict(found.faults)

@@ -118,9 +118,11 @@ class TrackingServer:
         for listener in http:
             await self._listen(listener, None, tasks)
         if self._handshakes is not None:
-            self._handshakes.tend()  # what changed since the fork
+            await self._handshakes.tend()  # what changed since the fork
             for listener in https:
                 await self._listen(listener, self._handshakes.certificates.listener, tasks)
+            work = self._handshakes.tend
+            tasks.spawn("certificates", tasks.every(1.0, work, "certificates"))
         tasks.spawn("tick", tasks.every(1.0, self.tick, "tick"))
 
     async def _listen(
@@ -150,7 +152,7 @@ class TrackingServer:
         self._servers.append(server)
 
     async def tick(self) -> None:
-        """Once a second: dates, roster, certificates, idle connections, spool, and the metrics.
+        """Once a second: dates, roster, idle connections, spool, and the metrics.
 
         Each minute the repeat limit begins anew.
         """
@@ -164,8 +166,6 @@ class TrackingServer:
                 log.info("roster loaded", version=self.roster.current.version)
         except OperatorError as error:
             log.error("roster not usable, keeping the last one", error=str(error))
-        if self._handshakes is not None:
-            self._handshakes.tend()
         for connection in list(self.connections):
             if self.second - connection.active > self._idle:
                 connection.expire()

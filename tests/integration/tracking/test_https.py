@@ -1,11 +1,18 @@
 """https on tracking hosts: HSTS where it may be, names that agree, pages that move there."""
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import structlog
 
+from certs.directory_storage import write_private
 from edge.clock import ManualClock
+from edge.observe import metrics
+from edge.tracking import acceptor, server
 from edge.tracking.answers import HSTS
+from edge.tracking.handshakes import Handshakes, unraisable
 from tests.integration.tracking.secure import (
     AGE,
     HOSTS,
@@ -16,7 +23,7 @@ from tests.integration.tracking.secure import (
     roster,
 )
 from tests.integration.tracking.worlds import captures, tracking
-from tests.threats.serving import CLICK, KEYRING, OPEN, OTHER, OURS, UNSUBSCRIBE
+from tests.threats.serving import CLICK, KEYRING, OPEN, OTHER, OURS, UNSUBSCRIBE, hang_up
 
 PIXEL = f"/o/{KEYRING.seal(OPEN)}"
 LINK = f"/c/{KEYRING.seal(CLICK)}"
@@ -229,3 +236,57 @@ async def test_probes_of_the_doctor(tmp_path: Path, hot: bool) -> None:
         assert asked == [(TOKEN, OURS.decode()), (TOKEN, OTHER.decode())]
     async with tracking(tmp_path, hot=hot) as world:
         assert (await world.get(path)).status == 404
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["direct", "behind a proxy"])
+async def test_a_handshake_has_a_deadline(
+    tmp_path: Path, proxied: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who says nothing, or half a hello, is cut off (here after 0.5 s for 10)."""
+    assert acceptor.HANDSHAKE_SECONDS <= 10 >= server.HANDSHAKE_SECONDS
+    monkeypatch.setattr(acceptor, "HANDSHAKE_SECONDS", 0.5)
+    monkeypatch.setattr(server, "HANDSHAKE_SECONDS", 0.5)
+    roster(tmp_path)
+    trusted = (lambda _: False) if proxied else None
+    certificates = keys_of(tmp_path, *HOSTS)
+    async with tracking(tmp_path, certificates=certificates, trusted=trusted) as world:
+        for start in (b"", b"\x16\x03\x01\x02\x00\x01\x00"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", world.https)
+            writer.write(start)
+            assert len(await asyncio.wait_for(reader.read(), 20)) < 20
+            await hang_up(writer)
+
+
+async def test_what_is_wrong_with_a_file_is_told_once(tmp_path: Path) -> None:
+    """A line when it is seen first, and one for each new fault; what was served before stays."""
+    certificates = keys_of(tmp_path, *HOSTS)
+    keys = tmp_path / "certificates"
+    handshakes = Handshakes(certificates)
+    with structlog.testing.capture_logs() as lines:
+        (keys / f"{HOSTS[0]}.pem").chmod(0o644)
+        write_private(keys / "new.example.pem", "garbage")
+        for _ in range(3):
+            await handshakes.tend()
+            certificates.context("new.example")
+        assert sorted(line["host"] for line in lines) == [HOSTS[0], "new.example"]
+        write_private(tmp_path / "default.pem", "garbage")
+        await handshakes.tend()
+        assert lines[-1]["host"] == "(default)"
+        keys.rename(tmp_path / "gone")
+        await handshakes.tend()
+        assert "cannot be listed" in lines[-1]["event"]
+        assert HOSTS[1] in certificates
+    handshakes.publish()
+    assert b"edge_certificates_faulty" in metrics.render()
+
+
+def test_only_made_up_names_are_no_exception_worth_a_line() -> None:
+    """Python's complaint about a name that is not ASCII is dropped; any other is logged."""
+    with structlog.testing.capture_logs() as lines:
+        for error, at in (
+            (UnicodeDecodeError("ascii", b"\xff", 0, 1, "ordinal"), b"\xff"),
+            (UnicodeDecodeError("ascii", b"\xff", 0, 1, "ordinal"), None),
+            (ValueError("x"), b"\xff"),
+        ):
+            unraisable(SimpleNamespace(exc_value=error, object=at))
+    assert len(lines) == 2
