@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from benchmarks.__main__ import SCRIPTS
 from benchmarks.figure import Figure, Limit, ratio_figure
 from benchmarks.processes import cpu_of, end, tree, tree_cpu
+from benchmarks.report import ORDER
 from benchmarks.traffic import messages, user_agents
 from edge.model.tokens import unpack_message_id
 
@@ -61,6 +63,11 @@ def test_group_cpu_counts_children_and_the_dead() -> None:
         end(process)
         if process.stdout is not None:
             process.stdout.close()
+
+
+def test_every_script_has_its_place_in_the_report() -> None:
+    """What has none would be measured and forgotten."""
+    assert set(SCRIPTS) == set(ORDER)
 
 
 def test_user_agents_are_distinct() -> None:
