@@ -30,7 +30,9 @@ class Upgrades:
         """
         if request.tls or self._certificates is None or request.method == "POST":
             return None
-        if request.host not in roster.hsts or any(name in request.headers for name in _PROXY_SAYS):
+        if any(name in request.headers for name in _PROXY_SAYS):
+            return None
+        if not roster.hsts.get(request.host):  # 0 is HSTS that is being taken back
             return None
         host = request.host.decode()
         if host not in self._certificates:

@@ -105,6 +105,8 @@ async def test_a_connection_for_one_domain_serves_no_other(tmp_path: Path, hot: 
                 assert answer.status == 421
                 assert KEY not in answer.headers
             assert (await client.get(PAGE, OURS)).status == 421
+            absolute = f"http://{OURS.decode()}{LINK}"
+            assert (await client.get(absolute, OTHER)).status == 421
             assert (await client.get(CHALLENGE, OURS)).status == 421
         assert captures(world) == []
 
@@ -159,6 +161,16 @@ async def test_what_is_not_a_page_for_people_stays_where_it_is(tmp_path: Path) -
             assert (await world.ask(head)).status == 200
         assert (await world.get(PAGE, OTHER)).status == 404  # of another domain
         assert (await world.get(PAGE, b"127.0.0.1")).status == 200
+
+
+async def test_hsts_that_is_taken_back_moves_nobody(tmp_path: Path) -> None:
+    """A max-age of 0 tells browsers to forget it (RFC 6797 section 6.1.1)."""
+    roster(tmp_path, age=0)
+    async with tracking(tmp_path, certificates=keys_of(tmp_path, *HOSTS)) as world:
+        assert (await world.get(PAGE)).status == 200
+        async with connected(world, OURS) as client:
+            for path in (PIXEL, PAGE):
+                assert (await client.get(path, OURS)).headers[KEY] == "max-age=0"
 
 
 async def test_nothing_moves_to_https_that_is_not_served_there(tmp_path: Path) -> None:
