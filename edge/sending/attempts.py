@@ -34,6 +34,11 @@ LARGE_AT_ONCE: Final = 8
 """Messages above :data:`messages.SMALL` that are in memory at a time."""
 
 SANDBOX_HOST: Final = "sandbox"
+LATE_US: Final = 60 * SECOND_US
+"""How late the last attempt may be of a message whose sender said within what time it is worth
+something: it falls due at the end of that time, and the queue may be behind."""
+
+TOO_LATE: Final = Failed(unanswered(Reason.EXPIRED, "window-over", "its time to be sent is over"))
 INTERNAL: Final = Failed(unanswered(Reason.SYSTEM, "internal-error", "internal error"))
 
 
@@ -64,6 +69,8 @@ class Attempts:
         if home is None:
             why = "the sending domain was removed"
             return given_up(self._tried(delivery, letter, INTERNAL), why)
+        if letter.options.deliver_within and self._clock.now_us() > delivery.expires_at + LATE_US:
+            return outcome_of(self._tried(delivery, letter, TOO_LATE))
         if letter.stored.source is not None:
             return await self._send(delivery, letter, letter.stored.source, home)
         async with self._large:

@@ -19,6 +19,7 @@ from edge.observe import metrics
 from edge.sending.attempts import Attempts
 from edge.sending.copies import Letter
 from edge.sending.homes import Homes
+from edge.sending.message import Options
 from edge.sending.outcomes import Ledger
 from edge.sending.reading import SECOND_US
 from edge.sending.relay import Relay
@@ -197,13 +198,16 @@ class Dispatcher:
         asked = [one for one in leased if now_us - one.accepted_at > ASK_AGAIN_US]
         if not asked:
             return {}
-        wanted = [suppressions.Wanted(one.domain, one.recipient, self._tags(one)) for one in asked]
+        wanted = [self._wanted(one) for one in asked]
         found = await suppressions.blocking(conn, wanted)
         return {one.id: block for one, block in zip(asked, found, strict=True) if block is not None}
 
-    def _tags(self, delivery: Delivery) -> tuple[str, ...]:
+    def _wanted(self, delivery: Delivery) -> suppressions.Wanted:
         letter = self._known.get(delivery.message)
-        return letter.options.tags if letter else ()
+        options = letter.options if letter else Options()
+        return suppressions.Wanted(
+            delivery.domain, delivery.recipient, options.tags, options.mailing_list
+        )
 
     def _launch(self, delivery: Delivery, block: Block | None) -> None:
         letter = self._known.get(delivery.message)
