@@ -74,8 +74,7 @@ class Acceptor:
         for the good recipients), QueueFull, and PeerError or one of ``pool.UNAVAILABLE`` while
         there is no database.
         """
-        if self.database is None or self._closed:
-            raise PeerError("Postgres is not reached")
+        self._check_open()
         if self._queued >= self._queue_limit:
             raise QueueFull(f"The queue is full: {self._queue_limit} messages are waiting")
         now_us = self._clock.now_us()
@@ -87,22 +86,30 @@ class Acceptor:
         except Rejected as error:
             await self._tell_rejected(message, now_us, str(error))
             raise
+        self._check_open()  # reading a large one took its time
         waiting = _Waiting(found, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._wake.set()
         return await waiting.done
+
+    def _check_open(self) -> None:
+        if self.database is None or self._closed:
+            raise PeerError("Postgres is not reached, or this process is stopping")
 
     async def run(self, tasks: Tasks) -> None:
         """Commit what comes in until the child stops; what is still waiting then is refused."""
         tasks.spawn("queue length", tasks.every(COUNT_SECONDS, self._count, "queue length"))
         stop = tasks.spawn("accept stop", tasks.stopping.wait())
         stop.add_done_callback(lambda _: self._wake.set())
-        while not tasks.stopping.is_set() or self._waiting:
-            await self._wake.wait()
-            self._wake.clear()
-            while batch := self._next_batch():
-                await self._settle(batch)
-        self._closed = True
+        try:
+            while not tasks.stopping.is_set() or self._waiting:
+                await self._wake.wait()
+                self._wake.clear()
+                while batch := self._next_batch():
+                    await self._settle(batch)
+        finally:
+            self._closed = True
+            self._fail(self._waiting, PeerError("this process is stopping"))
 
     def _next_batch(self) -> list[_Waiting]:
         """What fits into one transaction, oldest first, without those nobody waits for any more."""

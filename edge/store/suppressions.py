@@ -64,7 +64,7 @@ async def apply(conn: Connection, changes: Sequence[SuppressionChange]) -> None:
 async def blocking(conn: Connection, wanted: Sequence[Wanted]) -> list[Block | None]:
     """What blocks each of these, in order; None where nothing does.
 
-    Of several the first of: bounce, unsubscribe (from the domain, the list or a tag of the message),
+    Of several the first of: bounce, unsubscribe (from the domain, the list, a tag of the message),
     complaint; Mailgun's codes 605, 606 and 607 in that order.
     """
     found: list[Block | None] = [None] * len(wanted)

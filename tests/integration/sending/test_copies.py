@@ -213,9 +213,7 @@ async def test_a_member_who_left_before_a_scheduled_message(db: Pool) -> None:
         await world.send(LIST, BOB, deliver_at=world.clock.now_us() + 3_600_000_000)
         async with db.acquire() as conn:
             left = [Entry(ANN, subscribed=False), Entry(BOB, subscribed=False)]
-            await list_members.put(
-                conn, LIST, left, upsert=True, now_us=world.clock.now_us()
-            )
+            await list_members.put(conn, LIST, left, upsert=True, now_us=world.clock.now_us())
         world.clock.advance(3700)
         await world.settled()
         failed = await world.events("failed")

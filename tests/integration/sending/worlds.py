@@ -1,4 +1,4 @@
-"""Sending from end to end: messages accepted, dispatched and told of, over a database of its own."""
+"""Sending from end to end: accepted, dispatched and told of, over a database of its own."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -145,7 +145,7 @@ class World:
         async with asyncio.timeout(30):
             while await self.pool.fetchval(
                 "SELECT count(*) FROM deliveries WHERE due <= $1 OR holder <> ''",
-                self.clock.now_us(),
+                self.clock.now_us() + 1_000_000,
             ):
                 await asyncio.sleep(0.01)
 
