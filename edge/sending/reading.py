@@ -1,8 +1,9 @@
 """Reading a message that was handed in: what it says of itself, and what its sender wants of it.
 
-Pure but for the identity that a message without one gets. The message is changed in one way only:
+Pure but for the identity that a message without one gets. The message is changed in two ways only:
 a Date or Message-Id that is missing is put before it (RFC 6409 section 8 lets a submission server
-do so).
+do so), and what no recipient may see is taken out: Bcc, and with it the other fields that Postfix
+drops from submitted mail (``message_drop_headers``).
 """
 
 import secrets
@@ -81,7 +82,7 @@ def read(message: Message, now_us: int) -> Read:
     recipients = _recipients(message.recipients, said)
     options, dropped = _options(message.options, said)
     due, expires_at = _times(options, now_us)
-    message_id, source = _identified(message, fields, now_us)
+    message_id, source = _identified(message, root, fields, now_us)
     to = fields.first("to")
     headers = {
         "from": fields.shown("from"),
@@ -122,6 +123,7 @@ class _Fields:
         return decoded_text(self.first(name)).replace("\0", "")[:LONGEST_HEADER]
 
 
+_BLIND: Final = frozenset({"bcc", "resent-bcc", "return-path"})
 _READ: Final = frozenset({"from", "to", "subject", "date", "message-id"})
 
 
@@ -136,8 +138,10 @@ def sender_of(source: bytes) -> str:
     return boxes[0].address if boxes else ""
 
 
-def _identified(message: Message, fields: _Fields, now_us: int) -> tuple[str, bytes]:
-    """The message's id, and the message with what it lacks put before it.
+def _identified(
+    message: Message, root: mime.Part, fields: _Fields, now_us: int
+) -> tuple[str, bytes]:
+    """The message's id, and the message as it is stored.
 
     An id that no token can hold (over-long, with spaces) stays in the message; the events then
     know it by one of ours, and the instrumenter leaves it alone.
@@ -159,7 +163,17 @@ def _identified(message: Message, fields: _Fields, now_us: int) -> tuple[str, by
         bare.encode("ascii")
     except (CallerError, UnicodeEncodeError):
         bare = own
-    return bare, added + message.source
+    return bare, added + _without_blind(message.source, root)
+
+
+def _without_blind(source: bytes, root: mime.Part) -> bytes:
+    """The message without fields that are for the submission server only."""
+    kept, here = [], 0
+    for header in root.headers:
+        if header.name in _BLIND:
+            kept.append(source[here : header.start])
+            here = header.end
+    return b"".join((*kept, source[here:])) if here else source
 
 
 def _recipients(given: tuple[Addressee, ...], said: Controls) -> tuple[Addressee, ...]:
@@ -223,7 +237,7 @@ def delivery_time(text: str) -> int:
     """``o:deliverytime`` in µs since the epoch; raises CallerError."""
     try:
         moment = parsedate_to_datetime(text.strip())
-    except ValueError:
+    except (ValueError, OverflowError):  # the year 99999999999 overflows
         raise CallerError(
             f"{text[:60]!r} is not an RFC 2822 date like Fri, 25 Oct 2030 23:10:10 -0000"
         ) from None
