@@ -1,58 +1,30 @@
 """``POST …/messages`` and ``messages.mime``: Mailgun's parameters, answers and errors."""
 
-import io
 import json
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import format_datetime
-from typing import Any
 
-import aiohttp
 import msgspec
-import pytest
 
 from edge.sending.message import Options
 from edge.store import search
 from edge.store.api_keys import Role
 from edge.store.filters import Filter
 from edge.store.pool import Pool
-from tests.integration.api.worlds import OTHER, OURS, Answer, World, sending_key, serving
-
-Fields = Sequence[tuple[str, str]]
-ANN = "ann@example.net"
-MESSAGE: Fields = (
-    ("from", f"News <news@{OURS}>"), ("to", ANN), ("subject", "Hi"), ("text", "Hello")
-)  # fmt: skip
-QUEUED = "Queued. Thank you."
-NOT_AN_ADDRESS = "parameter is not a valid address. please check documentation"
-
-
-async def _send(
-    world: World,
-    fields: Fields,
-    *,
-    files: Sequence[tuple[str, str, str, bytes]] = (),
-    path: str = "messages",
-    **more: Any,
-) -> Answer:
-    """One call; as multipart where there are files."""
-    if not files:
-        return await world.ask("POST", f"/v3/{OURS}/{path}", data=list(fields), **more)
-    form = aiohttp.FormData(quote_fields=False)
-    for name, value in fields:
-        form.add_field(name, value, content_type="text/plain")
-    for name, filename, kind, data in files:
-        form.add_field(name, io.BytesIO(data), filename=filename, content_type=kind)
-    return await world.ask("POST", f"/v3/{OURS}/{path}", data=form, **more)
-
-
-def _with(**changes: str | None) -> Fields:
-    """The plain message with some fields changed; None takes one away."""
-    kept = [(name, value) for name, value in MESSAGE if name not in changes]
-    return [*kept, *((name, value) for name, value in changes.items() if value is not None)]
+from tests.integration.api.calls import (
+    ANN,
+    MESSAGE,
+    MIME,
+    NOT_AN_ADDRESS,
+    QUEUED,
+    Fields,
+    changed,
+    send,
+)
+from tests.integration.api.worlds import OTHER, OURS, Answer, sending_key, serving
 
 
 async def _stored(db: Pool, answer: Answer) -> tuple[EmailMessage, Options, list[str]]:
@@ -81,7 +53,7 @@ async def _count(db: Pool) -> int:
 async def test_a_message_of_every_part(db: Pool) -> None:
     """Fields, files and options of one call, and Mailgun's answer."""
     async with serving(db) as world:
-        answer = await _send(
+        answer = await send(
             world,
             [
                 ("from", f"Jörg <news@{OURS}>"), ("to", f"Ann <{ANN}>, ANN@example.net"),
@@ -134,43 +106,43 @@ async def test_a_message_of_every_part(db: Pool) -> None:
 
 
 REFUSED: list[tuple[Fields, str]] = [
-    (_with(**{"from": None}), "from parameter is missing"),
-    (_with(to=None), "to parameter is missing"),
-    (_with(to=""), f"to {NOT_AN_ADDRESS}"),
-    (_with(to=f"{ANN}, nobody"), f"to {NOT_AN_ADDRESS}"),
-    (_with(to=f"{ANN}\r\nBcc: x@y.example"), "to holds a control character"),
-    (_with(cc="a b@example.net"), f"cc {NOT_AN_ADDRESS}"),
-    (_with(bcc="x@"), f"bcc {NOT_AN_ADDRESS}"),
-    (_with(**{"from": "nobody"}), f"from {NOT_AN_ADDRESS}"),
+    (changed(**{"from": None}), "from parameter is missing"),
+    (changed(to=None), "to parameter is missing"),
+    (changed(to=""), f"to {NOT_AN_ADDRESS}"),
+    (changed(to=f"{ANN}, nobody"), f"to {NOT_AN_ADDRESS}"),
+    (changed(to=f"{ANN}\r\nBcc: x@y.example"), "to holds a control character"),
+    (changed(cc="a b@example.net"), f"cc {NOT_AN_ADDRESS}"),
+    (changed(bcc="x@"), f"bcc {NOT_AN_ADDRESS}"),
+    (changed(**{"from": "nobody"}), f"from {NOT_AN_ADDRESS}"),
     (
-        _with(text=None),
+        changed(text=None),
         "Need at least one of 'text', 'html', 'amp-html' or 'template' parameters specified",
     ),
-    (_with(template="welcome"), "Stored templates are not offered here"),
+    (changed(template="welcome"), "Stored templates are not offered here"),
     (
-        _with(**{"v:big": "x" * 16_380, "o:tag": "12345"}),
+        changed(**{"v:big": "x" * 16_380, "o:tag": "12345"}),
         "Send options (parameters starting with o:, h:, or v:) are limited to 16KB total",
     ),
-    (_with(**{"o:tracking": "maybe"}), "o:tracking must be yes, no, true or false, or htmlonly"),
-    (_with(**{"o:tracking-opens": "htmlonly"}), "o:tracking-opens must be"),
-    (_with(**{"o:testmode": "perhaps"}), "o:testmode has to be yes, no"),
-    (_with(**{"o:deliverytime": "tomorrow"}), "o:deliverytime: 'tomorrow' is not an RFC 2822"),
-    (_with(**{"o:deliverytime": "1 Jan 99999999999 00:00:00 +0000"}), "is not an RFC 2822 date"),
-    (_with(**{"o:deliverytime": "1 Jan 9999 00:00:00 +0000"}), "at most 7 days ahead"),
-    (_with(**{"o:deliver-within": "1m"}), "o:deliver-within: '1m' is not between 5m and 24h"),
-    (_with(**{"h:Content-Type": "text/html"}), "h:Content-Type cannot be set"),
-    (_with(**{"h:Bcc": "x@y.example"}), "h:Bcc cannot be set"),
-    (_with(**{"h:X-A": "1\r\nBcc: x@y.example"}), "h:X-A holds a control character"),
-    (_with(**{"h:X A": "1"}), "h:X A is not the name of a header"),
-    (_with(**{"h:Message-Id": "x y"}), "h:Message-Id is not a Message-Id"),
-    (_with(**{"h:From": ""}), "The message has no From header"),
-    (_with(**{"recipient-variables": "[1]"}), "recipient-variables has to be a JSON object"),
-    (_with(**{"recipient-variables": f'{{"{ANN}": 1}}'}), "recipient-variables has to be"),
+    (changed(**{"o:tracking": "maybe"}), "o:tracking must be yes, no, true or false, or htmlonly"),
+    (changed(**{"o:tracking-opens": "htmlonly"}), "o:tracking-opens must be"),
+    (changed(**{"o:testmode": "perhaps"}), "o:testmode has to be yes, no"),
+    (changed(**{"o:deliverytime": "tomorrow"}), "o:deliverytime: 'tomorrow' is not an RFC 2822"),
+    (changed(**{"o:deliverytime": "1 Jan 99999999999 00:00:00 +0000"}), "is not an RFC 2822 date"),
+    (changed(**{"o:deliverytime": "1 Jan 9999 00:00:00 +0000"}), "at most 7 days ahead"),
+    (changed(**{"o:deliver-within": "1m"}), "o:deliver-within: '1m' is not between 5m and 24h"),
+    (changed(**{"h:Content-Type": "text/html"}), "h:Content-Type cannot be set"),
+    (changed(**{"h:Bcc": "x@y.example"}), "h:Bcc cannot be set"),
+    (changed(**{"h:X-A": "1\r\nBcc: x@y.example"}), "h:X-A holds a control character"),
+    (changed(**{"h:X A": "1"}), "h:X A is not the name of a header"),
+    (changed(**{"h:Message-Id": "x y"}), "h:Message-Id is not a Message-Id"),
+    (changed(**{"h:From": ""}), "The message has no From header"),
+    (changed(**{"recipient-variables": "[1]"}), "recipient-variables has to be a JSON object"),
+    (changed(**{"recipient-variables": f'{{"{ANN}": 1}}'}), "recipient-variables has to be"),
     (
-        _with(**{"recipient-variables": '{"a@b.cc": {"x":' + "[" * 9000 + "]" * 9000 + "}}"}),
+        changed(**{"recipient-variables": '{"a@b.cc": {"x":' + "[" * 9000 + "]" * 9000 + "}}"}),
         "recipient-variables is nested too deeply",
     ),
-    (_with(to=", ".join(f"r{number}@example.net" for number in range(1001))), "at most 1000"),
+    (changed(to=", ".join(f"r{number}@example.net" for number in range(1001))), "at most 1000"),
     ((("from", "sdsdsd"),), f"from {NOT_AN_ADDRESS}"),
 ]
 
@@ -179,15 +151,15 @@ async def test_what_is_refused(db: Pool) -> None:
     """Mailgun's texts; one bad recipient fails the whole call and nothing is kept of it."""
     async with serving(db) as world:
         for fields, text in REFUSED:
-            answer = await _send(world, fields)
+            answer = await send(world, fields)
             assert (answer.status, text in answer.message) == (400, True), (text, answer.body)
         assert await _count(db) == 0
         unknown = await world.ask("POST", "/v3/no.example.com/messages", data=list(MESSAGE))
         assert (unknown.status, unknown.message) == (404, "Domain not found: no.example.com")
-        anonymous = await _send(world, MESSAGE, key="")
+        anonymous = await send(world, MESSAGE, key="")
         assert (anonymous.status, anonymous.body) == (401, b"Forbidden")
         huge = [("attachment", "a", "application/octet-stream", bytes(19 * 2**20))]
-        answer = await _send(world, MESSAGE, files=huge)
+        answer = await send(world, MESSAGE, files=huge)
         assert (answer.status, answer.message) == (400, "The message is larger than 25 MB")
         rejected = await db.fetchval("SELECT count(*) FROM events WHERE event = 'rejected'")
     assert rejected == 2  # without From, and too large
@@ -198,32 +170,32 @@ async def test_what_is_taken(db: Pool) -> None:
     async with serving(db) as world:
         world.api.acceptor._queue_limit = 10_000
         many = ", ".join(f"r{number}@example.net" for number in range(1000))
-        _, _, recipients = await _stored(db, await _send(world, _with(to=many)))
+        _, _, recipients = await _stored(db, await send(world, changed(to=many)))
         assert len(recipients) == 1000
-        answer = await _send(world, [*MESSAGE, ("v:big", "x" * 16_384)])
+        answer = await send(world, [*MESSAGE, ("v:big", "x" * 16_384)])
         _, options, _ = await _stored(db, answer)
         assert len(options.variables["big"]) == 4096
         surplus = [("o:tag", tag) for tag in ("a", "A", "é", "b", "x" * 129, "c", "d")]
-        _, options, _ = await _stored(db, await _send(world, [*MESSAGE, *surplus]))
+        _, options, _ = await _stored(db, await send(world, [*MESSAGE, *surplus]))
         assert options.tags == ("a", "b", "c")
         rails = [(f"{name}[]", value) for name, value in MESSAGE]
-        message, _, _ = await _stored(db, await _send(world, rails))
+        message, _, _ = await _stored(db, await send(world, rails))
         assert message["Subject"] == "Hi"
-        answer = await _send(world, _with(subject="a\r\nBcc: x@y.example", text="", html="h"))
+        answer = await send(world, changed(subject="a\r\nBcc: x@y.example", text="", html="h"))
         message, _, recipients = await _stored(db, answer)
         assert (message["Subject"], message["Bcc"]) == ("a Bcc: x@y.example", None)
         assert recipients == [ANN]
-        answer = await _send(world, [*_with(subject=None), ("t:text", "yes"), ("o:odd", "1")])
+        answer = await send(world, [*changed(subject=None), ("t:text", "yes"), ("o:odd", "1")])
         message, _, _ = await _stored(db, answer)
         assert "Subject" not in message
         for spelling in ("yes", "True", "1", "on"):
-            answer = await _send(world, [*MESSAGE, ("o:testmode", spelling), ("o:tracking", "no")])
+            answer = await send(world, [*MESSAGE, ("o:testmode", spelling), ("o:tracking", "no")])
             _, options, recipients = await _stored(db, answer)
             assert (options.test_mode, recipients) == (True, [])
-        answer = await _send(world, [*MESSAGE, ("h:Message-Id", "<mine.1@x.example>")])
+        answer = await send(world, [*MESSAGE, ("h:Message-Id", "<mine.1@x.example>")])
         assert answer.json["id"] == "<mine.1@x.example>"
         pixel = ("o:X-Mailgun-Track-Pixel-Location-Top", "yes")
-        _, options, _ = await _stored(db, await _send(world, [*MESSAGE, pixel]))
+        _, options, _ = await _stored(db, await send(world, [*MESSAGE, pixel]))
         assert options.given.pixel_at_top is True
         as_json = await world.ask("POST", f"/v3/{OURS}/messages", json=dict(MESSAGE))
         assert (await _stored(db, as_json))[2] == [ANN]
@@ -234,14 +206,14 @@ async def test_scheduled_and_batch(db: Pool) -> None:
     async with serving(db) as world:
         due = int(world.clock.now()) + 86_400
         spelled = format_datetime(datetime.fromtimestamp(due, UTC))
-        answer = await _send(world, [*MESSAGE, ("o:deliverytime", spelled)])
+        answer = await send(world, [*MESSAGE, ("o:deliverytime", spelled)])
         await _stored(db, answer)
         assert await db.fetchval("SELECT due FROM deliveries") == due * 1_000_000
         variables = {"ANN@example.net": {"id": 1}, "bob@example.org": {"id": [True]}}
-        answer = await _send(
+        answer = await send(
             world,
             [
-                *_with(to=f"Ann <{ANN}>,bob@example.org,cyd@example.net"),
+                *changed(to=f"Ann <{ANN}>,bob@example.org,cyd@example.net"),
                 ("recipient-variables", json.dumps(variables)),
                 ("v:rid", "%recipient.id%"),
             ],
@@ -260,12 +232,6 @@ async def test_scheduled_and_batch(db: Pool) -> None:
     assert rids == {ANN: "1", "bob@example.org": "[true]", "cyd@example.net": "%recipient.id%"}
 
 
-MIME = (
-    f"From: News <news@{OURS}>\r\nTo: all@example.net\r\nBcc: secret@example.net\r\n"
-    "Subject: Hi\r\nX-Mailgun-Tag: one\r\nX-Mailgun-Track: no\r\n"
-    'X-Mailgun-Variables: {"order": 17}\r\nX-Mailgun-Deliver-Within: 2h\r\n'
-    "X-Mailgun-Dkim: no\r\nMessage-Id: <7@mime.example>\r\n\r\nHello\r\n"
-)
 MIME_REFUSED: list[tuple[Fields, str]] = [
     ([("message", MIME)], "to parameter is missing"),
     ([("to", ANN)], "message parameter is missing"),
@@ -280,7 +246,7 @@ async def test_mime(db: Pool) -> None:
     """As a file or as text; its own headers say what is wanted, and parameters go before them."""
     async with serving(db) as world:
         file = [("message", "m.eml", "message/rfc822", MIME.encode())]
-        answer = await _send(world, [("to", ANN)], files=file, path="messages.mime")
+        answer = await send(world, [("to", ANN)], files=file, path="messages.mime")
         message, options, recipients = await _stored(db, answer)
         assert answer.json["id"] == "<7@mime.example>"
         assert recipients == [ANN]
@@ -289,7 +255,7 @@ async def test_mime(db: Pool) -> None:
         assert (options.given.tracking, options.dkim) == ("no", False)
         assert options.deliver_within == 7200
         text = MIME.replace("7@mime.example", "8@mime.example").replace("\r\n", "\n")
-        answer = await _send(
+        answer = await send(
             world,
             [
                 *(("to", ANN), ("to", "b@example.net"), ("message", text), ("o:tracking", "yes")),
@@ -303,7 +269,7 @@ async def test_mime(db: Pool) -> None:
         assert (options.given.tracking, options.dkim) == ("yes", True)
         assert message["X-Mine"] == "1"
         for fields, wrong in MIME_REFUSED:
-            answer = await _send(world, fields, path="messages.mime")
+            answer = await send(world, fields, path="messages.mime")
             assert (answer.status, wrong in answer.message) == (400, True), (wrong, answer.body)
         deep = 'X-Mailgun-Variables: {"a": ' + "[" * 5000 + "]" * 5000 + "}\r\n"
         for bad, wrong in (
@@ -314,16 +280,16 @@ async def test_mime(db: Pool) -> None:
             (f"X-Mailgun-Variables: {'x' * 17_000}\r\n", "limited to 16KB total"),
         ):
             fields = [("to", ANN), ("message", f"{bad}From: a@b.cc\r\n\r\nHello")]
-            answer = await _send(world, fields, path="messages.mime")
+            answer = await send(world, fields, path="messages.mime")
             assert (answer.status, wrong in answer.message) == (400, True), (wrong, answer.body)
         assert await _count(db) == 2
 
 
-async def test_who_may_send(db: Pool) -> None:
+async def test_who_maysend(db: Pool) -> None:
     """A sending key sends for its domain and does nothing else; another's is not told of it."""
     async with serving(db) as world:
         key = await sending_key(world)
-        answer = await _send(world, MESSAGE, key=key)
+        answer = await send(world, MESSAGE, key=key)
         await _stored(db, answer)
         stored = await db.fetchval("SELECT key FROM messages")
         path = f"/v3/domains/{OURS}/messages/{stored}"
@@ -341,74 +307,5 @@ async def test_who_may_send(db: Pool) -> None:
             data = list(MESSAGE) if method == "POST" else None
             assert (await world.ask(method, place, key=foreign, data=data)).status == 404
         analyst = await world.make_key(role=Role.ANALYST)
-        assert (await _send(world, MESSAGE, key=analyst)).status == 403
+        assert (await send(world, MESSAGE, key=analyst)).status == 403
         assert (await world.ask("GET", path, key=analyst)).status == 200
-
-
-async def test_a_stored_message(db: Pool) -> None:
-    """Read into its parts, or whole; sent again to somebody else; gone."""
-    async with serving(db) as world:
-        fields = [*_with(to=f"Ann <{ANN}>,bob@example.org", html="<b>Hi"), ("o:tag", "t")]
-        files = [("attachment", "a.txt", "text/plain", b"12345")]
-        sent = await _send(world, [*fields, ("v:a", "1")], files=files)
-        key = await db.fetchval("SELECT key FROM messages")
-        path = f"/v3/domains/{OURS}/messages/{key}"
-        parts = (await world.ask("GET", path)).json
-        whole = (await world.ask("GET", path, headers={"Accept": "message/rfc2822"})).json
-        again = await world.ask("POST", path, data={"to": "Cyd <cyd@example.net>"})
-        everybody = await db.fetch("SELECT recipient FROM deliveries ORDER BY id")
-        for wrong, text in ((None, "to parameter is missing"), ("x", f"to {NOT_AN_ADDRESS}")):
-            answer = await world.ask("POST", path, data={"to": wrong} if wrong else None)
-            assert (answer.status, text in answer.message) == (400, True)
-        missing = await world.ask("GET", f"{path}x")
-        await db.execute("UPDATE messages SET source = NULL")
-        gone = await world.ask("GET", path)
-        resent = await world.ask("POST", path, data={"to": ANN})
-    assert (parts["From"], parts["Subject"]) == (f"News <news@{OURS}>", "Hi")
-    assert parts["Message-Id"] == sent.json["id"]
-    assert (parts["sender"], parts["from"]) == (f"news@{OURS}", f"News <news@{OURS}>")
-    assert parts["recipients"] == f"{ANN}, bob@example.org"
-    assert (parts["body-plain"].strip(), parts["body-html"].strip()) == ("Hello", "<b>Hi")
-    assert ["Subject", "Hi"] in parts["message-headers"]
-    (file,) = parts["attachments"]
-    assert (file["name"], file["size"]) == ("a.txt", 5)
-    assert set(whole) == {"body-mime", "sender", "recipients", "subject", "from"}
-    assert "Subject: Hi\r\n" in whole["body-mime"]
-    assert again.json["message"] == QUEUED
-    assert [row["recipient"] for row in everybody] == [ANN, "bob@example.org", "cyd@example.net"]
-    for answer in (missing, gone, resent):
-        assert (answer.status, answer.message) == (404, "Message not found")
-
-
-@pytest.mark.parametrize("header", ["To: <", 'Reply-To: "', "Cc: undisclosed:;\xc3\xa4"])
-async def test_a_stored_message_that_is_broken(db: Pool, header: str) -> None:
-    """Whatever was taken can be shown."""
-    async with serving(db) as world:
-        more = "sender: evil@example.net\r\nContent-Type: text/x; charset=nobody"
-        text = f"{header}\r\n{more}\r\n{MIME}"
-        await _send(world, [("to", ANN), ("message", text)], path="messages.mime")
-        key = await db.fetchval("SELECT key FROM messages")
-        answer = await world.ask("GET", f"/v3/domains/{OURS}/messages/{key}")
-    assert answer.status == 200
-    assert answer.json["sender"] == f"news@{OURS}"
-    assert [header.partition(":")[0], header.partition(": ")[2]] in answer.json["message-headers"]
-
-
-async def test_queues(db: Pool) -> None:
-    """Both are there and open; what waits can be dropped; a full queue says try later."""
-    async with serving(db) as world:
-        await _send(world, MESSAGE)
-        queues = (await world.ask("GET", f"/v3/domains/{OURS}/sending_queues")).json
-        dropped = await world.ask("DELETE", f"/v3/{OURS}/envelopes")
-        outcome = await db.fetchval("SELECT outcome FROM deliveries")
-        world.api.acceptor._queue_limit = 0
-        full = await _send(world, MESSAGE)
-        world.api.acceptor.database = None
-        away = await _send(world, MESSAGE)
-    assert queues["regular"] == {"is_disabled": False, "disabled": {"until": "", "reason": ""}}
-    assert "scheduled" in queues
-    assert (dropped.json, outcome) == ({"message": "done"}, "removed")
-    for answer in (full, away):
-        assert answer.status == 503
-        assert int(answer.headers["Retry-After"]) > 0
-    assert "queue" in full.message

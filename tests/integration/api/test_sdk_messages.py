@@ -159,4 +159,6 @@ async def test_mailgun_js_sends(db: Pool, node_modules: Path) -> None:
     assert _files(stored["files"]) == [("b.png", b"PNG"), ("a.txt", b"Hello")]
     assert recipients[:2] == ["ann@example.net", "bob@example.net"]
     assert [row["variables"] for row in variables] == ['{"id": 1}', '{"id": 2}']
-    assert stored["html"].get_body(("html",)).get_content().strip() == "<p>Hällo"  # type: ignore[union-attr]
+    body = stored["html"].get_body(("html",))
+    assert body is not None
+    assert body.get_content().strip() == "<p>Hällo"

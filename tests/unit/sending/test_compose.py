@@ -5,6 +5,7 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.utils import getaddresses
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -30,9 +31,14 @@ NAMES = {
 }  # fmt: skip
 
 
-def _made(**parts: object) -> bytes:
-    fields = {"sender": [SENDER], "to": [ANN], "message_id": "1@mg.example.com", "at": 1.75e9}
-    return compose(Parts(**(fields | parts)))  # type: ignore[arg-type]
+def _made(**parts: Any) -> bytes:
+    fields: dict[str, Any] = {
+        "sender": [SENDER],
+        "to": [ANN],
+        "message_id": "1@mg.example.com",
+        "at": 1.75e9,
+    }
+    return compose(Parts(**(fields | parts)))
 
 
 def _read(message: bytes) -> EmailMessage:
