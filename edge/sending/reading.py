@@ -167,8 +167,10 @@ def _identified(
 
 
 def _without_blind(source: bytes, root: mime.Part) -> bytes:
-    """The message without fields that are for the submission server only."""
-    kept, here = [], 0
+    """The message without fields that are for the submission server only, and without the line
+    that mailbox files put before a message (``From x Mon Jan 1``): behind our own it ends the header.
+    """
+    kept, here = [], root.headers[0].start
     for header in root.headers:
         if header.name in _BLIND:
             kept.append(source[here : header.start])
