@@ -166,6 +166,9 @@ class Dispatcher:
         async with self._pool.acquire() as conn:
             await self._homes.refresh(conn)
             waiting = await deliveries.waiting(conn, now_us)
+            if any(self._homes.get(domain) is None for domain in waiting):
+                # One that was added a moment ago has mail already, or one that was removed.
+                await self._homes.refresh(conn, at_once=True)
             rooms = self._rooms(waiting)
             if not rooms:
                 return bool(waiting)

@@ -167,8 +167,8 @@ def _identified(
 
 
 def _without_blind(source: bytes, root: mime.Part) -> bytes:
-    """The message without fields that are for the submission server only, and without the line
-    that mailbox files put before a message (``From x Mon Jan 1``): behind our own it ends the header.
+    """The message without fields for the submission server only, and without the line that mailbox
+    files put before a message (``From x Mon Jan 1``): behind fields of ours it ends the header.
     """
     kept, here = [], root.headers[0].start
     for header in root.headers:

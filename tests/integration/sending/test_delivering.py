@@ -194,11 +194,11 @@ async def test_a_scheduled_message_waits(db: Pool) -> None:
         due = world.clock.now_us() + 3600 * SECOND
         await world.send(ANN, BOB, deliver_at=due)
         (accepted, _) = await world.events("accepted")
-        world.clock.advance(3599)
+        world.clock.advance(3590)
         await world.settled()
         assert world.inbox.taken == []
         await _unsubscribe(world)
-        world.clock.advance(2)
+        world.clock.advance(11)
         await world.settled()
         failed = await world.events("failed")
     assert accepted["message"]["scheduled-for"] == due // SECOND

@@ -163,6 +163,19 @@ async def test_a_server_that_hangs_stops_nobody_else(db: Pool, size: int) -> Non
         assert _taken(world) == dict.fromkeys(people, 1)
 
 
+async def test_a_domain_may_send_at_once(db: Pool) -> None:
+    """Mail of a domain that was added a moment ago is not that of a removed one."""
+    async with sending(db) as world, world.dispatching() as homes:
+        async with asyncio.timeout(30):
+            while homes.return_paths is None:
+                await asyncio.sleep(0.01)
+        await world.add_domain(OTHER)
+        await world.send(ANN, domain=OTHER)
+        await world.settled()
+        (row,) = await world.rows()
+    assert row["outcome"] == "delivered"
+
+
 async def test_a_removed_domains_queue(db: Pool) -> None:
     """What a domain left behind when it was removed fails, and says why."""
     async with sending(db) as world:
