@@ -1,11 +1,13 @@
 """Reading a message that was handed in: what it says of itself, and what its sender wants of it.
 
-Pure but for the identity that a message without one gets. The message is changed in two ways only:
+Pure but for the identity that a message without one gets. Only the header of a message is changed:
 a Date or Message-Id that is missing is put before it (RFC 6409 section 8 lets a submission server
-do so), and what no recipient may see is taken out: Bcc, and with it the other fields that Postfix
-drops from submitted mail (``message_drop_headers``).
+do so); what no recipient may see is taken out: Bcc, and with it the other fields that Postfix
+drops from submitted mail (``message_drop_headers``); a header that does not end in an empty line
+gets one; and a bare CR in it becomes a space, since sending would make a line end of it.
 """
 
+import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -73,6 +75,7 @@ def read(message: Message, now_us: int) -> Read:
     if len(message.source) > MAX_MESSAGE:
         raise Rejected(f"The message is larger than {MAX_MESSAGE // 2**20} MB")
     root = mime.split(message.source)
+    message = _without_bare_returns(message, root)
     if not root.headers:
         raise Rejected("This is not a message: it does not begin with header fields")
     fields = _Fields(message.source, root)
@@ -123,6 +126,7 @@ class _Fields:
         return decoded_text(self.first(name)).replace("\0", "")[:LONGEST_HEADER]
 
 
+_BARE_CR: Final = re.compile(rb"\r(?!\n)")
 _BLIND: Final = frozenset({"bcc", "resent-bcc", "return-path"})
 _READ: Final = frozenset({"from", "to", "subject", "date", "message-id"})
 
@@ -163,19 +167,34 @@ def _identified(
         bare.encode("ascii")
     except (CallerError, UnicodeEncodeError):
         bare = own
-    return bare, added + _without_blind(message.source, root)
+    return bare, added + _sound(message.source, root)
 
 
-def _without_blind(source: bytes, root: mime.Part) -> bytes:
-    """The message without fields for the submission server only, and without the line that mailbox
-    files put before a message (``From x Mon Jan 1``): behind fields of ours it ends the header.
+def _without_bare_returns(message: Message, root: mime.Part) -> Message:
+    """The message without a CR in a header's value; every offset stays."""
+    head = message.source[: root.body]
+    if head.count(b"\r") == head.count(b"\r\n"):
+        return message
+    clean = _BARE_CR.sub(b" ", head) + message.source[root.body :]
+    return msgspec.structs.replace(message, source=clean)
+
+
+def _sound(source: bytes, root: mime.Part) -> bytes:
+    """The message as it may be handed on: its header ends in an empty line, and it is without
+    fields for the submission server only and without the line that mailbox files put before a
+    message (``From x Mon Jan 1``), which behind fields of ours would end the header.
     """
     kept, here = [], root.headers[0].start
     for header in root.headers:
         if header.name in _BLIND:
             kept.append(source[here : header.start])
             here = header.end
-    return b"".join((*kept, source[here:])) if here else source
+    head = b"".join((*kept, source[here : root.blank]))
+    if root.blank < root.body:
+        return head + source[root.blank :]
+    # It has no body, or a line that is no header field: what follows is the body, as for Postfix.
+    end = mime.line_end(source)
+    return head + (b"" if head.endswith(b"\n") else end) + end + source[root.body :]
 
 
 def _recipients(given: tuple[Addressee, ...], said: Controls) -> tuple[Addressee, ...]:

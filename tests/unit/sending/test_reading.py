@@ -187,6 +187,23 @@ def test_a_message_gets_what_it_lacks(end: bytes) -> None:
     assert (_read(whole).source, _read(whole).message_id) == (whole, "1@b.cc")
 
 
+def test_a_bare_return_is_no_line_end() -> None:
+    """In the header, where sending would make a field of what is behind it; the body keeps it."""
+    head = b"Message-Id: <1@b.cc>\r\nDate: x\r\nFrom: a@b.cc\r\nSubject: x%bBcc: v@b.cc\r\n\r\n"
+    found = _read(head % b"\r" + b"a\rb")
+    assert found.source == head % b" " + b"a\rb"
+    assert found.headers["subject"] == "x Bcc: v@b.cc"
+
+
+def test_a_header_ends_in_an_empty_line() -> None:
+    """Also where there is no body, or a line that is no field: what comes behind it is text."""
+    head = b"Message-Id: <1@b.cc>\r\nDate: x\r\nFrom: a@b.cc"
+    for source in (head, head + b"\r\n", head + b"\r\n\r\n"):
+        assert _read(source).source == head + b"\r\n\r\n"
+    odd = head + b"\r\nno field\r\nBcc: x@b.cc\r\n\r\nHello"
+    assert _read(odd).source == head + b"\r\n\r\nno field\r\nBcc: x@b.cc\r\n\r\nHello"
+
+
 def test_what_no_recipient_may_see() -> None:
     """Bcc and a Return-Path are taken out, folded or repeated; the body is not looked at."""
     rest = FROM + b"Message-Id: <1@b.cc>\r\nDate: x\r\nTo: a@b.cc\r\n\r\nBcc: in the body\r\n"
