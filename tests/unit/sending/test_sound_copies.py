@@ -23,13 +23,15 @@ ANN, LIST = "ann@example.net", "devs@mg.example.com"
 LISTS = {(1, LIST): Expansion(LIST, "Devs é %recipient_name%", "list", [(ANN, "", {})])}
 LINES = st.sampled_from(
     [b"From: a@b.cc", b"From: %recipient% <a@b.cc>", b"From:", b" <a@b.cc>", b"Bcc: x\r\n y",
-     b"Subject: %recipient_name%\rX: y", b"Subject: =?utf-8?q?%recipient_name%?=", b"To: %recipient%",
-     b"From x", b"\r", b"", b"Content-Type: text/html", b"Content-Type: multipart/mixed; boundary=b", b"--b",
-     b"--b--", b"<a href=http://x.yy/%recipient_email%>x</a>", b"<body>", b"http://x.yy/z", b".",
-     b"Content-Transfer-Encoding: quoted-printable", b"Content-Transfer-Encoding: base64", b"\xff",
-     b"Message-Id: <x>", b"Message-Id: <1@\r>", b"DKIM-Signature: v=1; d=mg.example.com",
-     b"DKIM-Signature: d=other.example", b"X-Mailgun-Tag: a",
-     b"List-Unsubscribe: <%unsubscribe_url%>", b"%unsubscribe_email%", b"Date: x\ry", b"X: " + b"y" * 1100, b"Return-Path: <a>",
+     b"Subject: %recipient_name%\rX: y", b"Subject: =?utf-8?q?%recipient_name%?=",
+     b"To: %recipient%", b"From x", b"\r", b"", b"Content-Type: text/html",
+     b"Content-Type: multipart/mixed; boundary=b", b"--b", b"--b--",
+     b"<a href=http://x.yy/%recipient_email%>x</a>", b"<body>", b"http://x.yy/z", b".",
+     b"Content-Transfer-Encoding: quoted-printable", b"Content-Transfer-Encoding: base64",
+     b"\xff", b"Message-Id: <x>", b"Message-Id: <1@\r>",
+     b"DKIM-Signature: v=1; d=mg.example.com", b"DKIM-Signature: d=other.example",
+     b"X-Mailgun-Tag: a", b"List-Unsubscribe: <%unsubscribe_url%>", b"%unsubscribe_email%",
+     b"Date: x\ry", b"X: " + b"y" * 1100, b"Return-Path: <a>",
      b'Reply-To: "%recipient_name%" <r@b.cc>']
 )  # fmt: skip
 
