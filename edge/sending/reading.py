@@ -1,8 +1,8 @@
 """Reading a message that was handed in: what it says of itself, and what its sender wants of it.
 
-Pure but for the identity that a message without one gets. The message is changed in one way only:
+Pure but for the identity that a message without one gets. The message is changed in two ways only:
 a Date or Message-Id that is missing is put before it (RFC 6409 section 8 lets a submission server
-do so).
+do so), and Bcc and Return-Path are taken out.
 """
 
 import secrets
@@ -13,14 +13,14 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.model.addresses import bare_address, mailboxes
+from edge.model.addresses import bare_address
 from edge.model.errors import CallerError
 from edge.model.tokens import make_message_id, pack_message_id
 from edge.rewriting import controls, mime
 from edge.rewriting.controls import Controls
 from edge.rewriting.headers import decoded_text
 from edge.rewriting.variables import Recipient, parse, pattern, recipient_variable
-from edge.sending import retry
+from edge.sending import hops, retry
 from edge.sending.message import MAX_MESSAGE, MAX_RECIPIENTS, Addressee, Message, Options
 from edge.store.facts import clean_tags
 
@@ -72,6 +72,11 @@ def read(message: Message, now_us: int) -> Read:
     if len(message.source) > MAX_MESSAGE:
         raise Rejected(f"The message is larger than {MAX_MESSAGE // 2**20} MB")
     root = mime.split(message.source)
+    if any(field.name in hops.HIDDEN for field in root.headers):
+        header = hops.header_of(message.source)
+        shown = hops.visible(header) + message.source[len(header) :]
+        message = msgspec.structs.replace(message, source=shown)
+        root = mime.split(shown)
     if not root.headers:
         raise Rejected("This is not a message: it does not begin with header fields")
     fields = _Fields(message.source, root)
@@ -123,17 +128,6 @@ class _Fields:
 
 
 _READ: Final = frozenset({"from", "to", "subject", "date", "message-id"})
-
-
-def sender_of(source: bytes) -> str:
-    """The first address of the From header, or an empty string."""
-    root = mime.split(source)
-    value = _Fields(source, root).first("from")
-    try:
-        boxes = mailboxes(value)
-    except CallerError:
-        return ""
-    return boxes[0].address if boxes else ""
 
 
 def _identified(message: Message, fields: _Fields, now_us: int) -> tuple[str, bytes]:
