@@ -5,10 +5,10 @@ login sends for its own domain; without one the sending domain is found from MAI
 the From field, and must be one of ours: nobody relays through here under a foreign name.
 
 A message is handed over as it came, with our Received field before it (:mod:`edge.sending.hops`).
-What the accepting function says becomes the reply: 250 only
-after it returned, 4xx where nothing was accepted and trying again may help, 5xx otherwise. When a
-client goes away before its reply, accepting is cancelled and the message may or may not have been
-taken; it will be sent again, and then is a duplicate that SMTP allows (RFC 1047).
+What the accepting function says becomes the reply: 250 only after it returned, 4xx where nothing
+was accepted and trying again may help, 5xx otherwise. When a client goes away before its reply,
+accepting is cancelled and the message may or may not have been taken; it will be sent again, and
+then is a duplicate that SMTP allows (RFC 1047).
 """
 
 import asyncio
