@@ -16,14 +16,14 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.model.addresses import bare_address, mailboxes
+from edge.model.addresses import bare_address
 from edge.model.errors import CallerError
 from edge.model.tokens import make_message_id, pack_message_id
 from edge.rewriting import controls, mime
 from edge.rewriting.controls import Controls
 from edge.rewriting.headers import decoded_text
 from edge.rewriting.variables import Recipient, parse, pattern, recipient_variable
-from edge.sending import retry
+from edge.sending import hops, retry
 from edge.sending.message import MAX_MESSAGE, MAX_RECIPIENTS, Addressee, Message, Options
 from edge.store.facts import clean_tags
 
@@ -127,19 +127,7 @@ class _Fields:
 
 
 _BARE_CR: Final = re.compile(rb"\r(?!\n)")
-_BLIND: Final = frozenset({"bcc", "resent-bcc", "return-path"})
 _READ: Final = frozenset({"from", "to", "subject", "date", "message-id"})
-
-
-def sender_of(source: bytes) -> str:
-    """The first address of the From header, or an empty string."""
-    root = mime.split(source)
-    value = _Fields(source, root).first("from")
-    try:
-        boxes = mailboxes(value)
-    except CallerError:
-        return ""
-    return boxes[0].address if boxes else ""
 
 
 def _identified(
@@ -186,7 +174,7 @@ def _sound(source: bytes, root: mime.Part) -> bytes:
     """
     kept, here = [], root.headers[0].start
     for header in root.headers:
-        if header.name in _BLIND:
+        if header.name in hops.HIDDEN:
             kept.append(source[here : header.start])
             here = header.end
     head = b"".join((*kept, source[here : root.blank]))

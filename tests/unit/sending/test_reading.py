@@ -12,6 +12,7 @@ from edge.model.domain import Domain
 from edge.model.errors import CallerError
 from edge.model.tokens import pack_message_id
 from edge.rewriting.switches import Clicks, Given
+from edge.sending.hops import author
 from edge.sending.message import MAX_MESSAGE, Addressee, Message, Options, Origin
 from edge.sending.reading import (
     LONGEST_VARIABLE,
@@ -22,7 +23,6 @@ from edge.sending.reading import (
     delivery_time,
     delivery_window,
     read,
-    sender_of,
 )
 
 NOW = 1_750_000_000 * SECOND_US
@@ -237,7 +237,7 @@ def test_any_octets_are_read_or_refused(lines: list[bytes], end: bytes) -> None:
     for text in (*shown, *found.options.variables.values(), *found.options.tags):
         text.encode()
         assert "\0" not in text
-    assert sender_of(found.source).isprintable()
+    author(found.source)
     again = _read(found.source)
     assert again.source == found.source
 
@@ -278,8 +278,8 @@ def test_user_variables_of_each_recipient() -> None:
     assert by_recipient(Options(personal=True, variables={"a": "b"}), (ann,)) == {}
 
 
-def test_the_sender_of_a_message() -> None:
-    """The first address of From, decoded or not; nothing where there is none."""
-    assert sender_of(b"From: =?utf-8?q?J=C3=B6rg?= <j@B.cc>, x@b.cc\r\n\r\n") == "j@b.cc"
+def test_the_author_of_a_message() -> None:
+    """The first address of From; nothing where there is none."""
+    assert author(b"From: =?utf-8?q?J=C3=B6rg?= <j@b.cc>, x@b.cc\r\n\r\n") == "j@b.cc"
     for source in (b"", b"From: nobody\r\n\r\n", b"From: \r\n\r\n", b"To: a@b.cc\r\n\r\n"):
-        assert sender_of(source) == ""
+        assert author(source) == ""
