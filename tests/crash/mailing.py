@@ -1,0 +1,249 @@
+"""An edge that sends to a smarthost, the inquest after each death of it, and the oracle.
+
+The oracle reads the client's books, the smarthost's counts and, in SQL of its own, the queue and
+the events. A copy may arrive once more for each time that its final dot had been sent and its row
+was still held when the process died, or the smarthost gave no answer to the dot: never otherwise.
+"""
+
+import fcntl
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import psutil
+
+from tests.crash.harness import Edge, running, wait_for
+from tests.crash.senders import Book, sending
+from tests.crash.smarthost import PATIENCE, Aside, Smarthost, smarthost
+
+KINDS = ("control", "sending", "postgres", "supervisor", "everything")
+"""What is killed; the last one is every process of an edge and of its Postgres at once."""
+
+HELD = "SELECT recipient FROM deliveries WHERE due IS NOT NULL AND holder <> ''"
+
+
+def processes(edge: Edge) -> list[psutil.Process]:
+    """Every process of an edge and of its Postgres, the supervisor first."""
+    found: dict[int, psutil.Process] = {}
+    for pid in (edge.supervisor, edge.postmaster()):
+        try:
+            first = psutil.Process(pid) if pid else None
+            for process in [first, *first.children(recursive=True)] if first else []:
+                found.setdefault(process.pid, process)
+        except psutil.NoSuchProcess:
+            continue  # it has just died
+    return list(found.values())
+
+
+class Coroner:
+    """Learns at each death of the sending process what it held, before its successor begins.
+
+    Only one process of a data directory sends, by a lock on a file. The coroner waits for the same
+    lock, and so has it at the moment of death: it sees which copies were held, and which of them
+    had arrived at the smarthost since the death before, and only then lets the successor in.
+    """
+
+    def __init__(self, edge: Edge, host: Smarthost) -> None:
+        self.deaths = 0
+        self.held: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        self.closing = False
+        self._edge = edge
+        self._host = host
+        self._seen: Counter[str] = Counter()
+        self._path = edge.data_dir / "sending.lock"
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin; the edge sends by now or will soon."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait for the end, after ``closing`` was set and the edge has stopped."""
+        self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        while not self.closing:
+            if not self._path.exists() or self._is_free():
+                time.sleep(0.02)
+                continue
+            descriptor = os.open(self._path, os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                self._look()
+            finally:
+                os.close(descriptor)
+
+    def _is_free(self) -> bool:
+        """Whether nobody sends: then there is no death to wait for yet."""
+        descriptor = os.open(self._path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        else:
+            return True
+        finally:
+            os.close(descriptor)
+
+    def _look(self) -> None:
+        # What the dead one had written is still on its way until its connections have ended.
+        wait_for(lambda: self.closing or not self._host.connected, "the smarthost to be left alone")
+        while not self.closing:
+            try:
+                held = {row[0] for row in self._edge.query(HELD)}
+            except Exception:
+                time.sleep(0.05)  # Postgres died too; the successor waits as well
+                continue
+            answered = self._host.arrived - self._host.cut
+            self.deaths += 1
+            self.held.update(held)
+            self.in_flight.update(one for one in held if answered[one] > self._seen[one])
+            self._seen = answered
+            return
+
+
+@dataclass
+class Verdict:
+    """What became of the copies of some runs; the lists hold what must not be."""
+
+    accepted: int = 0
+    arrived: int = 0
+    doubtful: int = 0
+    doubtful_arrived: int = 0
+    duplicated: int = 0
+    in_flight: int = 0
+    cut: int = 0
+    held: int = 0
+    failed: int = 0
+    lost: list[str] = field(default_factory=list)
+    unexplained: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
+
+    def figures(self) -> dict[str, int]:
+        """Everything as numbers."""
+        return {
+            "copies_accepted": self.accepted,
+            "copies_arrived": self.arrived,
+            "copies_in_doubt": self.doubtful,
+            "in_doubt_arrived": self.doubtful_arrived,
+            "lost": len(self.lost),
+            "duplicated": self.duplicated,
+            "in_flight_after_the_dot": self.in_flight,
+            "dots_without_an_answer": self.cut,
+            "held_at_deaths": self.held,
+            "duplicated_unexplained": len(self.unexplained),
+            "strangers": len(self.strangers),
+            "events_wrong": len(self.untold),
+            "temporary_failures": self.failed,
+        }
+
+    def holds(self) -> bool:
+        """Whether the promise was kept."""
+        return not any((self.lost, self.unexplained, self.strangers, self.untold))
+
+
+@dataclass
+class Mailing:
+    """A running edge, its smarthost, and the books of what was sent through them."""
+
+    edge: Edge
+    host: Smarthost
+    coroner: Coroner
+    aside: Aside
+    key: str
+    books: list[Book] = field(default_factory=list)
+
+    @contextmanager
+    def traffic(self, run: str, rate: float = 60.0) -> Iterator[Book]:
+        """Messages for the duration of a block, of which the oracle will ask."""
+        url = f"http://127.0.0.1:{self.edge.control}/v3/sandbox.localhost/messages"
+        with sending(self.aside, url, self.key, run, rate) as book:
+            self.books.append(book)
+            yield book
+
+    def inquest(self, deaths: int) -> None:
+        """Wait until so many deaths of the sending process were looked into."""
+        wait_for(lambda: self.coroner.deaths >= deaths, f"{deaths} inquests", 60.0)
+
+    def wait_sent(self, seconds: float = 90.0, *, hasten: bool = False) -> None:
+        """Wait until nothing is queued; to ``hasten`` is to try again at once what failed for now."""
+
+        def sent() -> bool:
+            if hasten:
+                self.edge.query("UPDATE deliveries SET due = now() WHERE due > now() AND holder = ''")
+            return not self.edge.query("SELECT 1 FROM deliveries WHERE due IS NOT NULL LIMIT 1")
+
+        wait_for(sent, f"an empty queue; the log ends: {self.edge.log()[-3000:]}", seconds)
+
+    def judge(self) -> Verdict:
+        """Compare the books with what arrived and with what Postgres tells."""
+        host, coroner = self.host, self.coroner
+        told = {
+            row[0]: (row[1], row[2])
+            for row in self.edge.query(
+                "SELECT recipient, count(*) FILTER (WHERE event = 'accepted'),"
+                " count(*) FILTER (WHERE event = 'delivered') FROM events GROUP BY recipient"
+            )
+        }
+        taken = [one for book in self.books for one in book.copies(book.taken)]
+        doubtful = [one for book in self.books for one in book.copies(book.doubtful)]
+        arrived_doubtful = [one for one in doubtful if host.arrived[one]]
+        verdict = Verdict(
+            accepted=len(taken),
+            arrived=len(+host.arrived),
+            doubtful=len(doubtful),
+            doubtful_arrived=len(arrived_doubtful),
+            duplicated=host.arrived.total() - len(+host.arrived),
+            in_flight=coroner.in_flight.total(),
+            cut=host.cut.total(),
+            held=coroner.held.total(),
+            failed=self.edge.query("SELECT count(*) FROM events WHERE event = 'failed'")[0][0],
+            lost=[one for one in taken if not host.arrived[one]],
+            strangers=list(set(host.arrived) - set(taken) - set(doubtful)),
+        )
+        verdict.unexplained = [
+            one
+            for one, count in host.arrived.items()
+            if count > 1 + coroner.in_flight[one] + host.cut[one]
+        ]
+        verdict.untold = [one for one in taken if told.get(one) != (1, 1)]
+        verdict.untold += [one for one in arrived_doubtful if told.get(one) != (1, 1)]
+        verdict.untold += [one for one in doubtful if not host.arrived[one] and one in told]
+        return verdict
+
+
+def check(mailing: Mailing, verdict: Verdict) -> None:
+    """The promise, and that nothing is left behind."""
+    lists = (verdict.lost, verdict.unexplained, verdict.strangers, verdict.untold)
+    assert verdict.holds(), f"{verdict.figures()}: {[found[:5] for found in lists]}"
+    left = mailing.edge.query("SELECT 1 FROM deliveries WHERE due IS NOT NULL OR holder <> ''")
+    assert not left, "nothing stays in the queue or held"
+    counted = mailing.edge.command("stats", "verify")
+    assert counted.returncode == 0, counted.stdout + counted.stderr
+
+
+@contextmanager
+def mailing(**settings: str) -> Iterator[Mailing]:
+    """A ready edge whose only route is a smarthost that outlives it."""
+    with Aside().open() as aside, smarthost(aside) as host:
+        coroner = None
+        try:
+            given = {"EDGE_ROUTE": host.route, "EDGE_WORKERS": "1"} | settings
+            with running(**given) as edge:
+                made = edge.command("apikey", "create", "--name", "crash")
+                assert made.returncode == 0, made.stderr
+                coroner = Coroner(edge, host)
+                coroner.start()
+                try:
+                    yield Mailing(edge, host, coroner, aside, made.stdout.split()[-1])
+                finally:
+                    coroner.closing = True
+        finally:
+            if coroner is not None:
+                coroner.join()
