@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from tests.crash.harness import Edge, running, wait_for
-from tests.crash.senders import Book, sending
+from tests.crash.senders import Book, Senders, sending
 from tests.crash.smarthost import PATIENCE, Aside, Smarthost, smarthost
 
 KINDS = ("control", "sending", "postgres", "supervisor", "everything")
@@ -44,7 +44,7 @@ class Coroner:
 
     Only one process of a data directory sends, by a lock on a file. The coroner waits for the same
     lock, and so has it at the moment of death: it sees which copies were held, and which of them
-    had arrived at the smarthost since the death before, and only then lets the successor in.
+    the smarthost had taken since the death before, and only then lets the successor in.
     """
 
     def __init__(self, edge: Edge, host: Smarthost) -> None:
@@ -99,7 +99,7 @@ class Coroner:
             except Exception:
                 time.sleep(0.05)  # Postgres died too; the successor waits as well
                 continue
-            answered = self._host.arrived - self._host.cut
+            answered = self._host.arrived - self._host.unanswered
             self.deaths += 1
             self.held.update(held)
             self.in_flight.update(one for one in held if answered[one] > self._seen[one])
@@ -117,7 +117,7 @@ class Verdict:
     doubtful_arrived: int = 0
     duplicated: int = 0
     in_flight: int = 0
-    cut: int = 0
+    unanswered: int = 0
     held: int = 0
     failed: int = 0
     lost: list[str] = field(default_factory=list)
@@ -135,7 +135,7 @@ class Verdict:
             "lost": len(self.lost),
             "duplicated": self.duplicated,
             "in_flight_after_the_dot": self.in_flight,
-            "dots_without_an_answer": self.cut,
+            "dots_not_answered": self.unanswered,
             "held_at_deaths": self.held,
             "duplicated_unexplained": len(self.unexplained),
             "strangers": len(self.strangers),
@@ -157,14 +157,14 @@ class Mailing:
     coroner: Coroner
     aside: Aside
     key: str
-    books: list[Book] = field(default_factory=list)
+    books: dict[str, Book] = field(default_factory=dict)
 
     @contextmanager
-    def traffic(self, run: str, rate: float = 60.0) -> Iterator[Book]:
+    def traffic(self, run: str, rate: float = 60.0, *, large: int = 40) -> Iterator[Book]:
         """Messages for the duration of a block, of which the oracle will ask."""
         url = f"http://127.0.0.1:{self.edge.control}/v3/sandbox.localhost/messages"
-        with sending(self.aside, url, self.key, run, rate) as book:
-            self.books.append(book)
+        with sending(self.aside, Senders(url, self.key, run, rate, large)) as book:
+            self.books[run] = book
             yield book
 
     def inquest(self, deaths: int) -> None:
@@ -181,41 +181,52 @@ class Mailing:
 
         wait_for(sent, f"an empty queue; the log ends: {self.edge.log()[-3000:]}", seconds)
 
-    def judge(self) -> Verdict:
-        """Compare the books with what arrived and with what Postgres tells."""
-        host, coroner = self.host, self.coroner
-        told = {
-            row[0]: (row[1], row[2])
-            for row in self.edge.query(
-                "SELECT recipient, count(*) FILTER (WHERE event = 'accepted'),"
-                " count(*) FILTER (WHERE event = 'delivered') FROM events GROUP BY recipient"
-            )
-        }
-        taken = [one for book in self.books for one in book.copies(book.taken)]
-        doubtful = [one for book in self.books for one in book.copies(book.doubtful)]
-        arrived_doubtful = [one for one in doubtful if host.arrived[one]]
+    def judge(self, *runs: str) -> Verdict:
+        """Compare the books of these runs with what arrived and with what Postgres tells."""
+        books = [self.books[run] for run in runs]
+        taken = [one for book in books for one in book.copies(book.taken)]
+        doubtful = [one for book in books for one in book.copies(book.doubtful)]
+        arrived = _of(runs, self.host.arrived)
+        in_flight = _of(runs, self.coroner.in_flight)
+        unanswered = _of(runs, self.host.unanswered)
+        doubtful_arrived = [one for one in doubtful if arrived[one]]
         verdict = Verdict(
             accepted=len(taken),
-            arrived=len(+host.arrived),
+            arrived=len(arrived),
             doubtful=len(doubtful),
-            doubtful_arrived=len(arrived_doubtful),
-            duplicated=host.arrived.total() - len(+host.arrived),
-            in_flight=coroner.in_flight.total(),
-            cut=host.cut.total(),
-            held=coroner.held.total(),
-            failed=self.edge.query("SELECT count(*) FROM events WHERE event = 'failed'")[0][0],
-            lost=[one for one in taken if not host.arrived[one]],
-            strangers=list(set(host.arrived) - set(taken) - set(doubtful)),
+            doubtful_arrived=len(doubtful_arrived),
+            duplicated=arrived.total() - len(arrived),
+            in_flight=in_flight.total(),
+            unanswered=unanswered.total(),
+            held=_of(runs, self.coroner.held).total(),
+            lost=[one for one in taken if not arrived[one]],
+            strangers=list(set(arrived) - set(taken) - set(doubtful)),
         )
         verdict.unexplained = [
-            one
-            for one, count in host.arrived.items()
-            if count > 1 + coroner.in_flight[one] + host.cut[one]
+            one for one in arrived if arrived[one] > 1 + in_flight[one] + unanswered[one]
         ]
-        verdict.untold = [one for one in taken if told.get(one) != (1, 1)]
-        verdict.untold += [one for one in arrived_doubtful if told.get(one) != (1, 1)]
-        verdict.untold += [one for one in doubtful if not host.arrived[one] and one in told]
+        told = self._told(verdict, runs)
+        verdict.untold = [one for one in taken + doubtful_arrived if told.get(one) != (1, 1)]
+        verdict.untold += [one for one in doubtful if not arrived[one] and one in told]
         return verdict
+
+    def _told(self, verdict: Verdict, runs: tuple[str, ...]) -> dict[str, tuple[int, int]]:
+        """How often each recipient has the events ``accepted`` and ``delivered``."""
+        told = {}
+        for recipient, accepted, delivered, failed in self.edge.query(
+            "SELECT recipient, count(*) FILTER (WHERE event = 'accepted'),"
+            " count(*) FILTER (WHERE event = 'delivered'),"
+            " count(*) FILTER (WHERE event = 'failed') FROM events"
+            " WHERE split_part(recipient, '-', 1) = ANY ($1::text[]) GROUP BY recipient",
+            list(runs),
+        ):
+            told[recipient] = (accepted, delivered)
+            verdict.failed += failed
+        return told
+
+
+def _of(runs: tuple[str, ...], counts: Counter[str]) -> Counter[str]:
+    return Counter({one: n for one, n in counts.items() if one.partition("-")[0] in runs})
 
 
 def check(mailing: Mailing, verdict: Verdict) -> None:
@@ -229,9 +240,9 @@ def check(mailing: Mailing, verdict: Verdict) -> None:
 
 
 @contextmanager
-def mailing(**settings: str) -> Iterator[Mailing]:
+def mailing(aside: Aside, **settings: str) -> Iterator[Mailing]:
     """A ready edge whose only route is a smarthost that outlives it."""
-    with Aside().open() as aside, smarthost(aside) as host:
+    with aside.within(smarthost()) as host:
         coroner = None
         try:
             given = {"EDGE_ROUTE": host.route, "EDGE_WORKERS": "1"} | settings

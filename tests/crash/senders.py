@@ -1,7 +1,7 @@
 """A client that sends messages through the API, and keeps a book of what was answered.
 
 Every copy has a recipient of its own, ``RUN-NUMBER-COPY@crash.test``; every fifth message has three
-of them, and one of forty is large enough to be handled on its own.
+of them, and now and then one is large enough to be handled on its own.
 """
 
 import asyncio
@@ -48,12 +48,13 @@ class Book:
 
 
 class Senders:
-    """Sends ``rate`` messages a second for as long as it is let."""
+    """Sends ``rate`` messages a second for as long as it is let; every ``large``-th one is large."""
 
-    def __init__(self, url: str, key: str, run: str, rate: float) -> None:
+    def __init__(self, url: str, key: str, run: str, rate: float, large: int) -> None:
         self.book = Book(run)
         self.stopping = False
         self._url = url
+        self._large = large
         self._headers = {"Authorization": aiohttp.encode_basic_auth("api", key)}
         self._interval = 1.0 / rate
         self._numbers = itertools.count()
@@ -101,7 +102,7 @@ class Senders:
             "html": f'<p>Message {number}. <a href="https://example.com/{number}">See</a></p>',
             "o:tag": self.book.run,
         }
-        if number % 40 == 7:
+        if number % self._large == 0:
             fields["text"] = LARGE
         try:
             async with session.post(self._url, data=fields) as answer:
@@ -115,9 +116,8 @@ class Senders:
 
 
 @contextmanager
-def sending(aside: Aside, url: str, key: str, run: str, rate: float) -> Iterator[Book]:
+def sending(aside: Aside, senders: Senders) -> Iterator[Book]:
     """Traffic for the duration of a block; the book is complete after it."""
-    senders = Senders(url, key, run, rate)
     work = aside.start(senders.work())
     try:
         yield senders.book

@@ -1,20 +1,22 @@
 """A smarthost on loopback that outlives the edge: it counts each copy that it was given whole.
 
-It runs in a thread of its own. A copy arrives when its final dot has: from then on the server has
+It runs in a thread beside the test. A copy arrives when its final dot has: from then on the server has
 the message, whatever becomes of the answer. How it behaves can be changed at any moment.
 """
 
 import asyncio
-import contextlib
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.ports import free_port
+
+T = TypeVar("T")
 
 LONGEST = 64 * 2**20
 PATIENCE = 30.0
@@ -30,10 +32,11 @@ class Manners(Enum):
     CUT_IN_DATA = "closes in the middle of the message"
     CUT_AFTER_DOT = "takes the message and closes without an answer"
     MUTE_AFTER_DOT = "takes the message and never answers"
+    LATE = "takes the message and answers when its manners have changed"
 
 
 class Smarthost:
-    """``arrived`` counts the final dots by recipient, ``cut`` those that it left without an answer.
+    """``arrived`` counts the final dots by recipient, ``unanswered`` those it never answered.
 
     ``met`` counts who met with which manners, ``connected`` who is there now.
     """
@@ -42,7 +45,7 @@ class Smarthost:
         self.port = free_port()
         self.manners = Manners.GOOD
         self.arrived: Counter[str] = Counter()
-        self.cut: Counter[str] = Counter()
+        self.unanswered: Counter[str] = Counter()
         self.met: Counter[Manners] = Counter()
         self.connected = 0
 
@@ -51,14 +54,8 @@ class Smarthost:
         """What EDGE_ROUTE says."""
         return f"smtp://127.0.0.1:{self.port}?tls=off"
 
-    async def serve(self, stopping: asyncio.Event, ready: Callable[[], None]) -> None:
-        """Listen until told to stop."""
-        server = await asyncio.start_server(self._talk, "127.0.0.1", self.port, limit=LONGEST)
-        ready()
-        await stopping.wait()
-        server.close()
-
-    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
         self.connected += 1
         try:
             await self._converse(reader, writer)
@@ -104,11 +101,15 @@ class Smarthost:
         self.arrived[recipient] += 1
         await asyncio.sleep(random.uniform(0, 0.04))  # as if it wrote it to a disk
         if self._is(Manners.CUT_AFTER_DOT):
-            self.cut[recipient] += 1
+            self.unanswered[recipient] += 1
             return False
         if self._is(Manners.MUTE_AFTER_DOT):
             await _until_it_leaves(reader)
+            self.unanswered[recipient] += 1
             return False
+        if self._is(Manners.LATE):
+            while self.manners is Manners.LATE:
+                await asyncio.sleep(0.02)
         writer.write(b"250 2.0.0 taken\r\n")
         await writer.drain()
         return True
@@ -126,6 +127,17 @@ async def _until_it_leaves(reader: asyncio.StreamReader) -> None:
         pass
 
 
+@asynccontextmanager
+async def smarthost() -> AsyncIterator[Smarthost]:
+    """A smarthost that listens."""
+    found = Smarthost()
+    server = await asyncio.start_server(found.talk, "127.0.0.1", found.port, limit=LONGEST)
+    try:
+        yield found
+    finally:
+        server.close()
+
+
 class Aside:
     """A thread with a loop of its own, for whatever has to go on while a test waits."""
 
@@ -137,9 +149,18 @@ class Aside:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def start(self, work: Any) -> Any:
-        """Begin a coroutine there; its future."""
+    def start(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
+        """Begin a coroutine there."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    @contextmanager
+    def within(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
+        """Inside of something that lives there."""
+        found = self.start(_entered(manager)).result(PATIENCE)
+        try:
+            yield found
+        finally:
+            self.start(_left(manager)).result(PATIENCE)
 
     @contextmanager
     def open(self) -> Iterator["Aside"]:
@@ -148,11 +169,18 @@ class Aside:
         try:
             yield self
         finally:
-            with contextlib.suppress(TimeoutError):
-                self.start(_cancel_all()).result(PATIENCE)
+            self.start(_cancel_all()).result(PATIENCE)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(PATIENCE)
             self._loop.close()
+
+
+async def _entered(manager: AbstractAsyncContextManager[T]) -> T:
+    return await manager.__aenter__()
+
+
+async def _left(manager: AbstractAsyncContextManager[T]) -> None:
+    await manager.__aexit__(None, None, None)
 
 
 async def _cancel_all() -> None:
@@ -160,21 +188,3 @@ async def _cancel_all() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextmanager
-def smarthost(aside: Aside) -> Iterator[Smarthost]:
-    """A smarthost that listens."""
-    found = Smarthost()
-    stopping, ready = asyncio.Event(), threading.Event()
-    done = aside.start(found.serve(stopping, ready.set))
-    assert ready.wait(PATIENCE), "the smarthost does not listen"
-    try:
-        yield found
-    finally:
-        aside.start(_set(stopping)).result(PATIENCE)
-        done.result(PATIENCE)
-
-
-async def _set(event: asyncio.Event) -> None:
-    event.set()
