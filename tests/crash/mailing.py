@@ -25,6 +25,8 @@ KINDS = ("control", "sending", "postgres", "supervisor", "everything")
 
 HELD = "SELECT recipient FROM deliveries WHERE due IS NOT NULL AND holder <> ''"
 
+HASTEN = "UPDATE deliveries SET due = now() WHERE due > now() AND holder = ''"
+
 
 def processes(edge: Edge) -> list[psutil.Process]:
     """Every process of an edge and of its Postgres, the supervisor first."""
@@ -172,11 +174,13 @@ class Mailing:
         wait_for(lambda: self.coroner.deaths >= deaths, f"{deaths} inquests", 60.0)
 
     def wait_sent(self, seconds: float = 90.0, *, hasten: bool = False) -> None:
-        """Wait until nothing is queued; to ``hasten`` is to try again at once what failed for now."""
+        """Wait until nothing is queued; to ``hasten`` is to try at once what is to be tried later."""
 
         def sent() -> bool:
             if hasten:
-                self.edge.query("UPDATE deliveries SET due = now() WHERE due > now() AND holder = ''")
+                self.edge.query(
+                    "UPDATE deliveries SET due = now() WHERE due > now() AND holder = ''"
+                )
             return not self.edge.query("SELECT 1 FROM deliveries WHERE due IS NOT NULL LIMIT 1")
 
         wait_for(sent, f"an empty queue; the log ends: {self.edge.log()[-3000:]}", seconds)

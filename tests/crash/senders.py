@@ -48,7 +48,7 @@ class Book:
 
 
 class Senders:
-    """Sends ``rate`` messages a second for as long as it is let; every ``large``-th one is large."""
+    """Sends ``rate`` messages a second as long as it is let; every ``large``-th one is large."""
 
     def __init__(self, url: str, key: str, run: str, rate: float, large: int) -> None:
         self.book = Book(run)
@@ -66,12 +66,14 @@ class Senders:
         self._next = self._answered = time.monotonic()
         timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
         connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-        async with aiohttp.ClientSession(
-            headers=self._headers, timeout=timeout, connector=connector
-        ) as session:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(CONNECTIONS):
-                    group.create_task(self._sender(session))
+        async with (
+            aiohttp.ClientSession(
+                headers=self._headers, timeout=timeout, connector=connector
+            ) as session,
+            asyncio.TaskGroup() as group,
+        ):
+            for _ in range(CONNECTIONS):
+                group.create_task(self._sender(session))
 
     async def _sender(self, session: aiohttp.ClientSession) -> None:
         while not self.stopping:

@@ -1,7 +1,7 @@
 """A smarthost on loopback that outlives the edge: it counts each copy that it was given whole.
 
-It runs in a thread beside the test. A copy arrives when its final dot has: from then on the server has
-the message, whatever becomes of the answer. How it behaves can be changed at any moment.
+It runs in a thread beside the test. A copy arrives when its final dot has: from then on the server
+has the message, whatever becomes of the answer. How it behaves can be changed at any moment.
 """
 
 import asyncio
