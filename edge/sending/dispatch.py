@@ -231,10 +231,14 @@ class Dispatcher:
             self._freed.set()
 
     async def _land(self) -> None:
-        """Let what is under way end; after :data:`LANDING` seconds give the rest back."""
+        """Let what is under way end; after :data:`LANDING` seconds give the rest back.
+
+        What has an outcome is not given back, or it would go out again: if there is still no
+        database to write it to, it stays held until the next process has one.
+        """
         if self._flying:
             await asyncio.wait(set(self._flying.values()), timeout=LANDING)
-        left = dict(self._flying)
+        left = {one: task for one, task in self._flying.items() if not self._ledger.has(one)}
         for task in left.values():
             task.cancel()
         if left:
