@@ -79,6 +79,7 @@ class Dispatcher:
         self._flying: dict[int, asyncio.Task[None]] = {}
         self._of_domain: Counter[int] = Counter()
         self._known: dict[int, Letter] = {}
+        self._astray = False
         self._freed = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -95,6 +96,7 @@ class Dispatcher:
                 more = await self._round()
             except AWAY as error:
                 log.warning("the queue is not reached", error=repr(error))
+                self._astray = True
                 await tasks.pause(backoff(0.1, 5.0, failures))
                 failures += 1
                 continue
@@ -163,6 +165,9 @@ class Dispatcher:
         """Take what there is room for and set it going; whether more is due than was looked at."""
         now_us = self._clock.now_us()
         async with self._pool.acquire() as conn:
+            if self._astray:  # what the round that failed had leased was never set going
+                await deliveries.reclaim(conn, self._holder, now_us, but=self._flying)
+                self._astray = False
             await self._homes.refresh(conn)
             waiting = await deliveries.waiting(conn, now_us)
             rooms = self._rooms(waiting)
