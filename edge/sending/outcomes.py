@@ -35,6 +35,9 @@ log = structlog.get_logger()
 MOST: Final = 500
 """Outcomes written in one transaction."""
 
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between two tries to write; short beside the seconds that a stop leaves for it."""
+
 DELIVERED: Final = "delivered"
 SANDBOXED: Final = "sandboxed"
 DEFERRED: Final = "deferred"
@@ -227,7 +230,7 @@ class Ledger:
                 return
             except _AWAY as error:
                 log.warning("outcomes are waiting for the database", error=repr(error))
-                await asyncio.sleep(backoff(0.1, 5.0, failures))
+                await asyncio.sleep(backoff(0.1, LONGEST_PAUSE, failures))
                 failures += 1
             else:
                 return
