@@ -174,7 +174,7 @@ class Mailing:
         wait_for(lambda: self.coroner.deaths >= deaths, f"{deaths} inquests", 60.0)
 
     def wait_sent(self, seconds: float = 90.0, *, hasten: bool = False) -> None:
-        """Wait until nothing is queued; to ``hasten`` is to try at once what is to be tried later."""
+        """Wait until nothing is queued; to ``hasten`` is to try at once what should wait long."""
 
         def sent() -> bool:
             if hasten:
