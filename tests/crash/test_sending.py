@@ -3,6 +3,8 @@ but what SMTP itself leaves open, a copy whose final dot was sent and whose outc
 """
 
 import json
+import os
+import platform
 import random
 import signal
 import time
@@ -13,8 +15,9 @@ import psutil
 import pytest
 
 from edge import crash
-from tests.crash.harness import wait_for
-from tests.crash.mailing import KINDS, Mailing, check, mailing, processes
+from tests.crash.harness import ARTIFACTS, wait_for
+from tests.crash.mailing import KINDS, Mailing, Verdict, check, mailing, processes
+from tests.crash.senders import Book
 from tests.crash.smarthost import Aside, Manners
 from tests.crash.test_kills import kill_one
 
@@ -151,3 +154,62 @@ def test_a_smarthost_that_hangs_or_breaks_off_loses_nothing_under_kill(world: Ma
     check(world, verdict)
     assert verdict.unanswered > 0, "some dots got no answer"
     assert verdict.failed > 0, "some attempts were told as failed for now"
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_soak_of_many_kills_of_sending(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten kills of each kind in mid-traffic, then every manner three times; figures are printed."""
+    kinds = list(KINDS) * 10
+    random.shuffle(kinds)
+    with capsys.disabled(), Aside().open() as aside, mailing(aside) as world:
+        begun = time.monotonic()
+        with world.traffic("soak", rate=100.0) as book:
+            killed = kill_all(world, kinds, show=10)
+            world.edge.wait_ready()
+        world.wait_sent(300.0)
+        keep("sending-kills", world, world.judge("soak"), killed, begun, book)
+        begun = time.monotonic()
+        with world.traffic("soakmanners", rate=40.0) as book:
+            for manners in random.sample(BAD * 3, len(BAD) * 3):
+                misbehave(world, manners)
+            world.host.manners = Manners.GOOD
+        world.wait_sent(300.0, hasten=True)
+        killed = Counter(sending=len(BAD) * 3)
+        keep("sending-manners", world, world.judge("soakmanners"), killed, begun, book)
+
+
+def keep(
+    name: str, world: Mailing, verdict: Verdict, killed: Counter[str], begun: float, book: Book
+) -> None:
+    """Write the figures of one long run down, and check them."""
+    seconds = time.monotonic() - begun
+    figures = {
+        "test": name,
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Linux {platform.release()}",
+        "kills": dict(killed),
+        "kills_total": killed.total(),
+        "messages_accepted": len(book.taken),
+        "longest_pause": round(book.longest_pause, 1),
+        **verdict.figures(),
+        "copies_per_second": round(verdict.accepted / seconds),
+        "seconds": round(seconds),
+    }
+    line = json.dumps(figures)
+    print(line, flush=True)
+    ARTIFACTS.mkdir(exist_ok=True)
+    (ARTIFACTS / f"soak-{name}.json").write_text(line + "\n")
+    check(world, verdict)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_soak_of_every_crash_point_of_sending_three_times(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each named point of sending three times in a row on one data directory."""
+    with capsys.disabled(), Aside().open() as aside, mailing(aside) as world:
+        figures = run_points(world, 3)
+    ARTIFACTS.mkdir(exist_ok=True)
+    (ARTIFACTS / "soak-sending-points.json").write_text(json.dumps(figures) + "\n")
