@@ -7,6 +7,7 @@ was still held when the process died, or the smarthost gave no answer to the dot
 
 import fcntl
 import os
+import signal
 import threading
 import time
 from collections import Counter
@@ -239,6 +240,8 @@ def check(mailing: Mailing, verdict: Verdict) -> None:
     assert verdict.holds(), f"{verdict.figures()}: {[found[:5] for found in lists]}"
     left = mailing.edge.query("SELECT 1 FROM deliveries WHERE due IS NOT NULL OR holder <> ''")
     assert not left, "nothing stays in the queue or held"
+    ends = {end for child in ("control", "sending") for end in mailing.edge.deaths(child)}
+    assert ends <= {0, -signal.SIGKILL}, "nobody died of anything else"
     counted = mailing.edge.command("stats", "verify")
     assert counted.returncode == 0, counted.stdout + counted.stderr
 

@@ -137,10 +137,10 @@ def test_what_has_its_answer_is_not_given_back_at_a_stop(doors: Doors) -> None:
         wait_for(lambda: world.host.met[Manners.LATE] >= before + 8, "copies under way")
     doors.shut()
     world.host.manners = Manners.GOOD
-    time.sleep(0.5)  # their answers are known by now
+    time.sleep(0.1)  # their answers are known by now
     for pid in world.edge.pids("sending"):
         os.kill(pid, signal.SIGTERM)
-    time.sleep(5.0)  # it has one second more before it gives back what is under way
+    time.sleep(5.7)  # the next moment it gives back what is under way, and then it tries to write
     doors.open()
     world.inquest(deaths + 1)
     world.wait_sent()
