@@ -93,7 +93,7 @@ class Senders:
             else:
                 self.book.doubtful.append(number)
             if how != "200":
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.2)
 
     async def _send(self, session: aiohttp.ClientSession, number: int) -> str:
         """The status of the answer, or what came instead of it."""
