@@ -1,31 +1,46 @@
-"""An edge that sends to a smarthost, the inquest after each death of it, and the oracle.
+"""An edge that sends to a smarthost, and the oracle that says what became of each copy.
 
 The oracle reads the client's books, the smarthost's counts and, in SQL of its own, the queue and
-the events. A copy may arrive once more for each time that its final dot had been sent and its row
-was still held when the process died, or the smarthost gave no answer to the dot: never otherwise.
+the events. A copy may arrive once more for each time that its row was still held when the process
+died, or that the smarthost gave no answer to its final dot: never otherwise. What was held is noted
+by a trigger of the tests' own, in the transaction in which the next process takes it up.
 """
 
-import fcntl
-import os
+import asyncio
 import signal
-import threading
-import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import asyncpg
 import psutil
 
 from tests.crash.harness import Edge, running, wait_for
 from tests.crash.senders import Book, Senders, sending
-from tests.crash.smarthost import PATIENCE, Aside, Smarthost, smarthost
+from tests.crash.smarthost import Aside, Smarthost, smarthost
 
 KINDS = ("control", "sending", "postgres", "supervisor", "everything")
 """What is killed; the last one is every process of an edge and of its Postgres at once."""
 
-HELD = "SELECT recipient FROM deliveries WHERE due IS NOT NULL AND holder <> ''"
+NOTE_WHAT_WAS_HELD = """
+CREATE TABLE held_at_deaths (
+    recipient text NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE FUNCTION note_held() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_query() LIKE '%WHERE holder = $1%' THEN  -- taken up, not given back at a stop
+        INSERT INTO held_at_deaths (recipient) VALUES (OLD.recipient);
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_held AFTER UPDATE ON deliveries FOR EACH ROW
+WHEN (OLD.holder <> '' AND NEW.holder = '' AND NEW.due IS NOT NULL AND NEW.attempts = OLD.attempts)
+EXECUTE FUNCTION note_held();
+"""
 
+HELD = "SELECT recipient FROM deliveries WHERE due IS NOT NULL AND holder <> ''"
 HASTEN = "UPDATE deliveries SET due = now() WHERE due > now() AND holder = ''"
 
 
@@ -40,74 +55,6 @@ def processes(edge: Edge) -> list[psutil.Process]:
         except psutil.NoSuchProcess:
             continue  # it has just died
     return list(found.values())
-
-
-class Coroner:
-    """Learns at each death of the sending process what it held, before its successor begins.
-
-    Only one process of a data directory sends, by a lock on a file. The coroner waits for the same
-    lock, and so has it at the moment of death: it sees which copies were held, and which of them
-    the smarthost had taken since the death before, and only then lets the successor in.
-    """
-
-    def __init__(self, edge: Edge, host: Smarthost) -> None:
-        self.deaths = 0
-        self.held: Counter[str] = Counter()
-        self.in_flight: Counter[str] = Counter()
-        self.closing = False
-        self._edge = edge
-        self._host = host
-        self._seen: Counter[str] = Counter()
-        self._path = edge.data_dir / "sending.lock"
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def start(self) -> None:
-        """Begin; the edge sends by now or will soon."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait for the end, after ``closing`` was set and the edge has stopped."""
-        self._thread.join(PATIENCE)
-
-    def _run(self) -> None:
-        while not self.closing:
-            if not self._path.exists() or self._is_free():
-                time.sleep(0.02)
-                continue
-            descriptor = os.open(self._path, os.O_RDWR)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                self._look()
-            finally:
-                os.close(descriptor)
-
-    def _is_free(self) -> bool:
-        """Whether nobody sends: then there is no death to wait for yet."""
-        descriptor = os.open(self._path, os.O_RDWR)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        else:
-            return True
-        finally:
-            os.close(descriptor)
-
-    def _look(self) -> None:
-        # What the dead one had written is still on its way until its connections have ended.
-        wait_for(lambda: self.closing or not self._host.connected, "the smarthost to be left alone")
-        while not self.closing:
-            try:
-                held = {row[0] for row in self._edge.query(HELD)}
-            except Exception:
-                time.sleep(0.05)  # Postgres died too; the successor waits as well
-                continue
-            answered = self._host.arrived - self._host.unanswered
-            self.deaths += 1
-            self.held.update(held)
-            self.in_flight.update(one for one in held if answered[one] > self._seen[one])
-            self._seen = answered
-            return
 
 
 @dataclass
@@ -157,7 +104,6 @@ class Mailing:
 
     edge: Edge
     host: Smarthost
-    coroner: Coroner
     aside: Aside
     key: str
     books: dict[str, Book] = field(default_factory=dict)
@@ -169,10 +115,6 @@ class Mailing:
         with sending(self.aside, Senders(url, self.key, run, rate, large)) as book:
             self.books[run] = book
             yield book
-
-    def inquest(self, deaths: int) -> None:
-        """Wait until so many deaths of the sending process were looked into."""
-        wait_for(lambda: self.coroner.deaths >= deaths, f"{deaths} inquests", 60.0)
 
     def wait_sent(self, seconds: float = 90.0, *, hasten: bool = False) -> None:
         """Wait until nothing is queued; to ``hasten`` is to try at once what should wait long."""
@@ -192,7 +134,7 @@ class Mailing:
         taken = [one for book in books for one in book.copies(book.taken)]
         doubtful = [one for book in books for one in book.copies(book.doubtful)]
         arrived = _of(runs, self.host.arrived)
-        in_flight = _of(runs, self.coroner.in_flight)
+        held = self._held(runs)
         unanswered = _of(runs, self.host.unanswered)
         doubtful_arrived = [one for one in doubtful if arrived[one]]
         verdict = Verdict(
@@ -201,19 +143,39 @@ class Mailing:
             doubtful=len(doubtful),
             doubtful_arrived=len(doubtful_arrived),
             duplicated=arrived.total() - len(arrived),
-            in_flight=in_flight.total(),
+            in_flight=self._in_flight(held),
             unanswered=unanswered.total(),
-            held=_of(runs, self.coroner.held).total(),
+            held=sum(map(len, held.values())),
             lost=[one for one in taken if not arrived[one]],
             strangers=list(set(arrived) - set(taken) - set(doubtful)),
         )
         verdict.unexplained = [
-            one for one in arrived if arrived[one] > 1 + in_flight[one] + unanswered[one]
+            one for one in arrived if arrived[one] > 1 + len(held[one]) + unanswered[one]
         ]
         told = self._told(verdict, runs)
         verdict.untold = [one for one in taken + doubtful_arrived if told.get(one) != (1, 1)]
         verdict.untold += [one for one in doubtful if not arrived[one] and one in told]
         return verdict
+
+    def _held(self, runs: tuple[str, ...]) -> dict[str, list[float]]:
+        """When a copy was found held by a process that had died, by recipient."""
+        found: dict[str, list[float]] = defaultdict(list)
+        for recipient, at in self.edge.query(
+            "SELECT recipient, extract(epoch FROM at)::float8 FROM held_at_deaths"
+            " WHERE split_part(recipient, '-', 1) = ANY ($1::text[]) ORDER BY at",
+            list(runs),
+        ):
+            found[recipient].append(at)
+        return found
+
+    def _in_flight(self, held: dict[str, list[float]]) -> int:
+        """How often a copy was held whose dot, answered, had come since it was last set going."""
+        count = 0
+        for recipient, moments in held.items():
+            dots = self.host.dots.get(recipient, [])
+            for since, until in zip([0.0, *moments], moments, strict=False):
+                count += any(since < dot < until for dot in dots)
+        return count
 
     def _told(self, verdict: Verdict, runs: tuple[str, ...]) -> dict[str, tuple[int, int]]:
         """How often each recipient has the events ``accepted`` and ``delivered``."""
@@ -246,22 +208,21 @@ def check(mailing: Mailing, verdict: Verdict) -> None:
     assert counted.returncode == 0, counted.stdout + counted.stderr
 
 
+async def _note_what_is_held(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(NOTE_WHAT_WAS_HELD)
+    finally:
+        await connection.close()
+
+
 @contextmanager
 def mailing(aside: Aside, **settings: str) -> Iterator[Mailing]:
     """A ready edge whose only route is a smarthost that outlives it."""
     with aside.within(smarthost()) as host:
-        coroner = None
-        try:
-            given = {"EDGE_ROUTE": host.route, "EDGE_WORKERS": "1"} | settings
-            with running(**given) as edge:
-                made = edge.command("apikey", "create", "--name", "crash")
-                assert made.returncode == 0, made.stderr
-                coroner = Coroner(edge, host)
-                coroner.start()
-                try:
-                    yield Mailing(edge, host, coroner, aside, made.stdout.split()[-1])
-                finally:
-                    coroner.closing = True
-        finally:
-            if coroner is not None:
-                coroner.join()
+        given = {"EDGE_ROUTE": host.route, "EDGE_WORKERS": "1"} | settings
+        with running(**given) as edge:
+            asyncio.run(_note_what_is_held(edge.dsn))
+            made = edge.command("apikey", "create", "--name", "crash")
+            assert made.returncode == 0, made.stderr
+            yield Mailing(edge, host, aside, made.stdout.split()[-1])

@@ -7,7 +7,8 @@ has the message, whatever becomes of the answer. How it behaves can be changed a
 import asyncio
 import random
 import threading
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -38,7 +39,8 @@ class Manners(Enum):
 class Smarthost:
     """``arrived`` counts the final dots by recipient, ``unanswered`` those it never answered.
 
-    ``met`` counts who met with which manners, ``connected`` who is there now.
+    ``dots`` are the moments of those that it answered or will, in seconds since the epoch,
+    ``met`` counts who met with which manners.
     """
 
     def __init__(self) -> None:
@@ -46,8 +48,8 @@ class Smarthost:
         self.manners = Manners.GOOD
         self.arrived: Counter[str] = Counter()
         self.unanswered: Counter[str] = Counter()
+        self.dots: dict[str, list[float]] = defaultdict(list)
         self.met: Counter[Manners] = Counter()
-        self.connected = 0
 
     @property
     def route(self) -> str:
@@ -56,14 +58,12 @@ class Smarthost:
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        self.connected += 1
         try:
             await self._converse(reader, writer)
         except (OSError, EOFError):
             pass  # whoever was there has died
         finally:
             writer.transport.abort()
-            self.connected -= 1
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is(Manners.MUTE):
@@ -99,6 +99,7 @@ class Smarthost:
             return False
         await reader.readuntil(b"\r\n.\r\n")
         self.arrived[recipient] += 1
+        at = time.time()
         await asyncio.sleep(random.uniform(0, 0.04))  # as if it wrote it to a disk
         if self._is(Manners.CUT_AFTER_DOT):
             self.unanswered[recipient] += 1
@@ -107,6 +108,7 @@ class Smarthost:
             await _until_it_leaves(reader)
             self.unanswered[recipient] += 1
             return False
+        self.dots[recipient].append(at)
         if self._is(Manners.LATE):
             while self.manners is Manners.LATE:
                 await asyncio.sleep(0.02)

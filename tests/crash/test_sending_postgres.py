@@ -131,7 +131,7 @@ def test_large_messages_wait_for_postgres_and_are_not_told_as_failed(doors: Door
 def test_what_has_its_answer_is_not_given_back_at_a_stop(doors: Doors) -> None:
     """Sending stops while Postgres is away, and writes down what it knows when it is back."""
     world = doors.mailing
-    before, deaths = world.host.met[Manners.LATE], world.coroner.deaths
+    before, ends = world.host.met[Manners.LATE], len(world.edge.deaths("sending"))
     world.host.manners = Manners.LATE
     with world.traffic("stop"):
         wait_for(lambda: world.host.met[Manners.LATE] >= before + 8, "copies under way")
@@ -142,6 +142,6 @@ def test_what_has_its_answer_is_not_given_back_at_a_stop(doors: Doors) -> None:
         os.kill(pid, signal.SIGTERM)
     time.sleep(5.7)  # the next moment it gives back what is under way, and then it tries to write
     doors.open()
-    world.inquest(deaths + 1)
+    wait_for(lambda: len(world.edge.deaths("sending")) > ends, "the end of sending")
     world.wait_sent()
     told_once(world, "stop")
