@@ -19,6 +19,7 @@ import psutil
 from tests.crash.harness import Edge, running, wait_for
 from tests.crash.senders import Book, Senders, sending
 from tests.crash.smarthost import Aside, Smarthost, smarthost
+from tests.ports import free_port
 
 KINDS = ("control", "sending", "postgres", "supervisor", "everything")
 """What is killed; the last one is every process of an edge and of its Postgres at once."""
@@ -106,13 +107,17 @@ class Mailing:
     host: Smarthost
     aside: Aside
     key: str
+    smtp_port: int
     books: dict[str, Book] = field(default_factory=dict)
 
     @contextmanager
-    def traffic(self, run: str, rate: float = 60.0, *, large: int = 40) -> Iterator[Book]:
+    def traffic(
+        self, run: str, rate: float = 60.0, *, large: int = 40, smtp: bool = True
+    ) -> Iterator[Book]:
         """Messages for the duration of a block, of which the oracle will ask."""
         url = f"http://127.0.0.1:{self.edge.control}/v3/sandbox.localhost/messages"
-        with sending(self.aside, Senders(url, self.key, run, rate, large)) as book:
+        senders = Senders(url, self.key, self.smtp_port if smtp else 0, run, rate, large)
+        with sending(self.aside, senders) as book:
             self.books[run] = book
             yield book
 
@@ -220,9 +225,15 @@ async def _note_what_is_held(dsn: str) -> None:
 def mailing(aside: Aside, **settings: str) -> Iterator[Mailing]:
     """A ready edge whose only route is a smarthost that outlives it."""
     with aside.within(smarthost()) as host:
-        given = {"EDGE_ROUTE": host.route, "EDGE_WORKERS": "1"} | settings
-        with running(**given) as edge:
+        port = free_port()
+        given = {
+            "EDGE_ROUTE": host.route,
+            "EDGE_WORKERS": "1",
+            "EDGE_SMTP_BIND": f"127.0.0.1:{port}",
+            "EDGE_SMTP_NETWORKS": "127.0.0.1/32",
+        }
+        with running(**given | settings) as edge:
             asyncio.run(_note_what_is_held(edge.dsn))
             made = edge.command("apikey", "create", "--name", "crash")
             assert made.returncode == 0, made.stderr
-            yield Mailing(edge, host, aside, made.stdout.split()[-1])
+            yield Mailing(edge, host, aside, made.stdout.split()[-1], port)

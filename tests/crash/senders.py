@@ -1,7 +1,8 @@
-"""A client that sends messages through the API, and keeps a book of what was answered.
+"""A client that sends messages over HTTP and SMTP, and keeps a book of what was answered.
 
-Every copy has a recipient of its own, ``RUN-NUMBER-COPY@crash.test``; every fifth message has three
-of them, and now and then one is large enough to be handled on its own.
+Two of three messages go through the API, the others through SMTP submission. Every copy has a
+recipient of its own, ``RUN-NUMBER-COPY@crash.test``; every fifth message has three of them, and
+now and then one is large enough to be handled on its own.
 """
 
 import asyncio
@@ -11,14 +12,18 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import EmailMessage
 from typing import Any
 
 import aiohttp
+import aiosmtplib
 
 from tests.crash.smarthost import PATIENCE, Aside
 
 CONNECTIONS = 16
 ANSWER_SECONDS = 20.0
+SENDER = "Crash <crash@sandbox.localhost>"
+TAKEN = ("200", "250")
 LARGE = "A long line of a large message, again and again.\r\n" * 6_500
 
 
@@ -31,8 +36,8 @@ def recipients(run: str, number: int) -> list[str]:
 class Book:
     """What became of each message of one run, by number.
 
-    ``taken`` got 200; ``unsent`` found nobody to speak to; ``doubtful`` was asked for, and answered
-    otherwise or not at all.
+    ``taken`` got 200 or 250; ``unsent`` found nobody to speak to; ``doubtful`` was asked for, and
+    answered otherwise or not at all.
     """
 
     run: str
@@ -48,12 +53,18 @@ class Book:
 
 
 class Senders:
-    """Sends ``rate`` messages a second as long as it is let; every ``large``-th one is large."""
+    """Sends ``rate`` messages a second as long as it is let; every ``large``-th one is large.
 
-    def __init__(self, url: str, key: str, run: str, rate: float, large: int) -> None:
+    Without ``smtp_port`` all of them go through the API.
+    """
+
+    def __init__(
+        self, url: str, key: str, smtp_port: int, run: str, rate: float, large: int
+    ) -> None:
         self.book = Book(run)
         self.stopping = False
         self._url = url
+        self._smtp_port = smtp_port
         self._large = large
         self._headers = {"Authorization": aiohttp.encode_basic_auth("api", key)}
         self._interval = 1.0 / rate
@@ -81,9 +92,10 @@ class Senders:
             self._next = max(self._next + self._interval, now - 1.0)
             await asyncio.sleep(max(0.0, self._next - now))
             number = next(self._numbers)
-            how = await self._send(session, number)
+            by_smtp = self._smtp_port and number % 3 == 0
+            how = await (self._submit(number) if by_smtp else self._send(session, number))
             self.book.answers[how] += 1
-            if how == "200":
+            if how in TAKEN:
                 self.book.taken.append(number)
                 pause = time.monotonic() - self._answered
                 self.book.longest_pause = max(self.book.longest_pause, pause)
@@ -92,13 +104,13 @@ class Senders:
                 self.book.unsent.append(number)
             else:
                 self.book.doubtful.append(number)
-            if how != "200":
+            if how not in TAKEN:
                 await asyncio.sleep(0.2)
 
     async def _send(self, session: aiohttp.ClientSession, number: int) -> str:
         """The status of the answer, or what came instead of it."""
         fields = {
-            "from": "Crash <crash@sandbox.localhost>",
+            "from": SENDER,
             "to": ", ".join(recipients(self.book.run, number)),
             "subject": f"{self.book.run} {number}",
             "html": f'<p>Message {number}. <a href="https://example.com/{number}">See</a></p>',
@@ -115,6 +127,32 @@ class Senders:
             return "unsent"
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             return type(error).__name__
+
+    async def _submit(self, number: int) -> str:
+        """The same over SMTP."""
+        message = EmailMessage()
+        message["From"] = SENDER
+        message["Subject"] = f"{self.book.run} {number}"
+        message["X-Mailgun-Tag"] = self.book.run
+        large = number % self._large == 0
+        message.set_content(LARGE if large else f"See https://example.com/{number}\n")
+        try:
+            refused, answer = await aiosmtplib.send(
+                message,
+                sender="crash@sandbox.localhost",
+                recipients=recipients(self.book.run, number),
+                hostname="127.0.0.1",
+                port=self._smtp_port,
+                start_tls=False,
+                timeout=ANSWER_SECONDS,
+            )
+        except aiosmtplib.SMTPConnectError:
+            return "unsent"
+        except aiosmtplib.SMTPResponseException as error:
+            return str(error.code)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return type(error).__name__
+        return "250" if not refused and answer.startswith("2.0.0 OK") else "wrong"
 
 
 @contextmanager
