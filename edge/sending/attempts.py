@@ -7,9 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
+import structlog
 
 from edge import crash
 from edge.clock import Clock
+from edge.lifecycle import backoff
 from edge.model.errors import CallerError
 from edge.sending import retry
 from edge.sending.copies import Copies, Letter
@@ -31,8 +33,10 @@ from edge.sending.routes import with_wishes
 from edge.store import messages
 from edge.store.deliveries import Delivery
 from edge.store.outbox import Finished
-from edge.store.pool import Pool
+from edge.store.pool import UNAVAILABLE, Pool
 from edge.store.suppressions import Block
+
+log = structlog.get_logger()
 
 LARGE_AT_ONCE: Final = 8 * MAX_MESSAGE
 """Octets of messages above :data:`messages.SMALL` that are in memory at a time."""
@@ -110,11 +114,22 @@ class Attempts:
         if letter.stored.source is not None:
             return await self._send(delivery, letter, letter.stored.source, home)
         async with self._large.taken(delivery.domain, letter.stored.size):
-            async with self._pool.acquire() as conn:
-                source = await messages.source(conn, letter.stored.number)
+            source = await self._source(letter.stored.number)
             if source is None:
                 return given_up(self._tried(delivery, letter, INTERNAL), "the message is gone")
             return await self._send(delivery, letter, source, home)
+
+    async def _source(self, number: int) -> bytes | None:
+        """A large message, however long the database is away: that is no failure of a server."""
+        failures = 0
+        while True:
+            try:
+                async with self._pool.acquire() as conn:
+                    return await messages.source(conn, number)
+            except UNAVAILABLE as error:
+                log.warning("a message is not reached", error=repr(error))
+                await asyncio.sleep(backoff(0.1, 5.0, failures))
+                failures += 1
 
     def broken(self, delivery: Delivery, letter: Letter | None) -> Outcome:
         """An attempt that our own fault ended: tried again like any soft failure."""
