@@ -88,10 +88,8 @@ class Gate:
             v6=v6,
             is_zone=is_zone,
         )
-        found = tracking.check(facts)
-        if facts.edge_addresses or not found:
-            return CustomerError(_told(found) or f"{name} is no CNAME of {self._edges[0]}")
-        return OperatorError(_told(found[:1]))
+        found = [one for one in tracking.check(facts) if one.code != "edge-name-unresolved"]
+        return CustomerError(_told(found) or f"{name}: it is no CNAME of {self._edges[0]}.")
 
     async def _resolvers_live(self) -> bool:
         """Whether every resolver still answers for a name that is not the customer's."""
