@@ -26,19 +26,21 @@ Behaviour = Callable[[dns.message.Message], dns.message.Message | None]
 
 
 def table(records: Records) -> Behaviour:
-    """Answers from a table of (name, type) → records."""
-    names = {name for name, _ in records}
+    """Answers from a table of (name, type) → records, as it stands when it is asked."""
 
     def held(name: str, kind: str) -> list[str] | str | None:
         if (name, kind) in records:
             return records[name, kind]
-        if name not in names and (("*." + name.partition(".")[2]), kind) in records:
+        if not named(name) and (("*." + name.partition(".")[2]), kind) in records:
             return records["*." + name.partition(".")[2], kind]
         return None
 
+    def named(name: str) -> bool:
+        return any(name == one for one, _ in records)
+
     def exists(name: str) -> bool:
         wild = "*." + name.partition(".")[2]
-        return name in names or wild in names or any(one.endswith("." + name) for one in names)
+        return named(name) or named(wild) or any(one.endswith("." + name) for one, _ in records)
 
     def behave(query: dns.message.Message) -> dns.message.Message | None:
         question = query.question[0]

@@ -19,12 +19,19 @@ def page(body: bytes, status: str = "200 OK", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def edge(host: str, path: str) -> bytes:
-    """As the tracking server answers."""
-    nonce = nonce_of(path)
-    if nonce is None:
-        return page(b"", "404 Not Found")
-    return page(probe_answer(SECRET, nonce).encode())
+def edge_of(secret: bytes) -> Answers:
+    """As the tracking server of an installation answers."""
+
+    def answer(host: str, path: str) -> bytes:
+        nonce = nonce_of(path)
+        if nonce is None:
+            return page(b"", "404 Not Found")
+        return page(probe_answer(secret, nonce).encode())
+
+    return answer
+
+
+edge = edge_of(SECRET)
 
 
 def stranger(host: str, path: str) -> bytes:
