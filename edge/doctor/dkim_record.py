@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Sequence
 
 from edge.doctor.facts import Answer, Status
-from edge.doctor.findings import Finding, Severity, listed, shown
+from edge.doctor.findings import Code, Finding, Severity, listed, shown
 
 
 def tags(text: str) -> dict[str, str] | None:
@@ -31,7 +31,7 @@ def key_of(found: dict[str, str]) -> bytes | None:
         return None
 
 
-def fault(text: str, wanted: str) -> tuple[str, str] | None:
+def fault(text: str, wanted: str) -> tuple[Code, str] | None:
     """Code and words for what is wrong with a record; None if our signatures verify with it."""
     found, ours = tags(text), tags(wanted) or {}
     if found is None:
@@ -86,7 +86,7 @@ def _candidates(values: Sequence[str]) -> list[str]:
     return [one for one in values if one.lstrip().startswith("v=DKIM1")] or list(values)
 
 
-def _finding(name: str, code: str, seen: str, record: str) -> Finding:
+def _finding(name: str, code: Code, seen: str, record: str) -> Finding:
     return Finding(
         code=code,
         about=name,

@@ -1,7 +1,7 @@
 """Do bounces come back? The MX records of the host they return to; pure."""
 
 from edge.doctor.facts import Answer, Status
-from edge.doctor.findings import Finding, Severity, listed
+from edge.doctor.findings import Code, Finding, Severity, listed
 
 
 def hosts(answer: Answer) -> list[tuple[int, str]]:
@@ -23,6 +23,7 @@ def check(answer: Answer, wanted: str, edges: tuple[str, ...]) -> list[Finding]:
     """What is wrong with the MX records at ``answer.name``."""
     name = answer.name
     record = f"{name}. MX 10 {wanted}."
+    code: Code
     if answer.status is not Status.FOUND:
         code, seen = "mx-missing", "there is no MX record"
     elif leads_to(answer, edges):

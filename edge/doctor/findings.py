@@ -2,12 +2,57 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 LONGEST: Final = 500
 """Characters of a text that came from outside."""
+
+
+Code = Literal[
+    "aaaa-elsewhere",
+    "address-untested",
+    "addresses-copied",
+    "addresses-elsewhere",
+    "caa-account",
+    "caa-critical",
+    "caa-forbids",
+    "caa-unanswered",
+    "cloudflare-proxy",
+    "cname-at-apex",
+    "cname-chain",
+    "cname-loop",
+    "cname-missing",
+    "cname-wrong",
+    "dkim-broken",
+    "dkim-missing",
+    "dkim-other-key",
+    "dkim-revoked",
+    "dkim-several",
+    "dkim-testing",
+    "dns-failed",
+    "dnssec-bogus",
+    "edge-name-missing",
+    "edge-name-unresolved",
+    "hsts-parent",
+    "hsts-preloaded",
+    "ipv6-not-us",
+    "local-name",
+    "mx-elsewhere",
+    "mx-missing",
+    "mx-not-first",
+    "not-finished",
+    "port-80",
+    "resolvers-disagree",
+    "spf-broken",
+    "spf-lookups",
+    "spf-missing",
+    "spf-not-ours",
+    "spf-several",
+    "wildcard",
+]
+"""What programs may rely on: a code never changes its meaning."""
 
 
 class Severity(StrEnum):
@@ -32,11 +77,11 @@ class Validity(StrEnum):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was found.
 
-    ``code`` is for programs and never changes its meaning (``docs/doctor.md`` lists all);
-    ``about`` is the name or address it is about.
+    ``code`` is for programs (``docs/doctor.md`` describes all); ``about`` is the name that it is
+    about.
     """
 
-    code: str
+    code: Code
     about: str
     seen: str
     expected: str

@@ -89,7 +89,7 @@ class Gate:
             is_zone=is_zone,
         )
         found = [one for one in tracking.check(facts) if one.code != "edge-name-unresolved"]
-        return CustomerError(_told(found) or f"{name}: it is no CNAME of {self._edges[0]}.")
+        return CustomerError(_told(found) or _half_answered(name, chains))
 
     async def _resolvers_live(self) -> bool:
         """Whether every resolver still answers for a name that is not the customer's."""
@@ -116,6 +116,14 @@ class Gate:
             if found.outcome not in {Outcome.UNREACHABLE, Outcome.NO_ROUTE}:
                 break
         raise OperatorError(_told(tracking.port_80(name, tried)))
+
+
+def _half_answered(name: str, chains: Sequence[Chain]) -> str:
+    why = next((chain.why for chain in chains if chain.why), "no answer")
+    return (
+        f"{name}: one of two resolvers gets no answer for it ({why}), the other sees it leading "
+        "here. See whether all name servers of the domain answer."
+    )
 
 
 def _told(findings: Sequence[Finding]) -> str:

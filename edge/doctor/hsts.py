@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from edge.doctor.findings import Finding, Severity, shown
+from edge.doctor.findings import Code, Finding, Severity, shown
 from edge.doctor.networks import is_preloaded
 
 YEAR: Final = 31_536_000
@@ -80,7 +80,7 @@ def check(host: str, web_scheme: str, parents: Sequence[Parent]) -> list[Finding
     return []
 
 
-def _finding(code: str, about: str, seen: str, severity: Severity = Severity.ERROR) -> Finding:
+def _finding(code: Code, about: str, seen: str, severity: Severity = Severity.ERROR) -> Finding:
     who = "Everybody's browser" if code == "hsts-preloaded" else "The browser of who was there"
     return Finding(
         code=code,

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from edge.doctor.facts import UNCLEAR, Answer, Status
-from edge.doctor.findings import Finding, Severity, listed, shown
+from edge.doctor.findings import Code, Finding, Severity, listed, shown
 
 MOST_LOOKUPS: Final = 10
 """Of include, a, mx, ptr, exists and redirect together (RFC 7208 § 4.6.4)."""
@@ -200,7 +200,7 @@ def check(name: str, fetched: Mapping[str, Answer], ours: Ours, wanted: str) -> 
 
 
 def _finding(
-    name: str, code: str, seen: str, expected: str, mend: str, severity: Severity = Severity.ERROR
+    name: str, code: Code, seen: str, expected: str, mend: str, severity: Severity = Severity.ERROR
 ) -> Finding:
     return Finding(
         code=code, about=name, seen=seen, expected=expected, mend=mend, severity=severity

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from edge.doctor.facts import Chain, Outcome, Probe, Status, TrackingFacts
-from edge.doctor.findings import Finding, Severity, listed, shown
+from edge.doctor.findings import Code, Finding, Severity, listed, shown
 from edge.doctor.networks import is_cloudflare
 
 CLOUDFLARE_SUFFIX = ".cdn.cloudflare.net"
@@ -281,7 +281,7 @@ def _untested(host: str, probe: Probe) -> Finding:
     )
 
 
-def _not_us(host: str, probe: Probe, code: str) -> Finding:
+def _not_us(host: str, probe: Probe, code: Code) -> Finding:
     seen = {
         Outcome.REDIRECT: "it redirects",
         Outcome.UNREACHABLE: "it cannot be reached",

@@ -53,6 +53,8 @@ async def test_a_good_name_passes_with_few_questions_and_one_request() -> None:
         ([changed(CNAME) | {(HOST, "SOA"): ["ns.a. b.a. 1 2 3 4 5"]}] * 2, ["apex"]),
         ([changed(CNAME) | {CNAME: [f"{HOST}."]}] * 2, ["circle"]),
         ([GOOD, changed(CNAME)], ["one resolver sees", "TTL"]),
+        ([GOOD | {CNAME: "servfail"}, GOOD], ["one of two resolvers", "SERVFAIL"]),
+        ([GOOD, GOOD | {CNAME: "silence"}], ["one of two resolvers", "no answer from"]),
         ([changed(CNAME) | {CNAME: "servfail"}] * 2, ["no resolver could answer", "SERVFAIL"]),
     ],
 )
