@@ -13,12 +13,16 @@ from edge.doctor.findings import Finding, Severity, Validity, is_wrong, shown
 from edge.doctor.look import Looker, Server
 from edge.doctor.networks import is_cloudflare
 from edge.doctor.wanted import RecordState, Report, Wanted, WantedRecord
+from edge.model.errors import PeerError
 
 PART_SECONDS: Final = 20.0
 """For one part of an examination; they run beside each other."""
 
 AT_ONCE: Final = 4
 """Examinations at a time; more wait, so that nobody makes this machine flood resolvers."""
+
+MOST_WAITING: Final = 32
+"""Examinations that run or wait; more are refused."""
 
 MOST_PROBES: Final = 4
 MOST_CACHED: Final = 10
@@ -58,18 +62,28 @@ class Doctor:
         self._ca_file = ca_file
         self._part_seconds = part_seconds
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
 
     async def examine(self, wanted: Wanted) -> Report:
-        """The report on a domain; takes a few seconds, and never raises for what it finds."""
+        """The report on a domain; takes a few seconds, and never raises for what it finds.
+
+        PeerError when too many wait already.
+        """
         if wanted.domain.endswith(".localhost"):
             return _local(wanted)
-        async with self._turns:
-            parts = await asyncio.gather(
-                self._within(self._tracking(wanted), "the tracking host"),
-                self._within(self._authority(wanted), "CAA"),
-                self._within(self._hsts(wanted), "HSTS"),
-                self._within(self._mail(wanted), "the mail records"),
-            )
+        if self._waiting >= MOST_WAITING:
+            raise PeerError("too many domains are being looked up; try again in a minute")
+        self._waiting += 1
+        try:
+            async with self._turns:
+                parts = await asyncio.gather(
+                    self._within(self._tracking(wanted), "the tracking host"),
+                    self._within(self._authority(wanted), "CAA"),
+                    self._within(self._hsts(wanted), "HSTS"),
+                    self._within(self._mail(wanted), "the mail records"),
+                )
+        finally:
+            self._waiting -= 1
         findings = {one: None for found, _ in parts for one in found}
         states = {(one.type, one.name, one.value): one for _, held in parts for one in held}
         return Report(

@@ -69,7 +69,7 @@ class Looker:
             query.flags |= dns.flags.CD
             unchecked = await self._sent(server, query, name, kind)
             if unchecked.status not in UNCLEAR:
-                return Answer(name, kind, Status.BOGUS, unchecked.values, answer.why)
+                return Answer(name, kind, Status.BOGUS, why=answer.why)
         return answer
 
     async def _sent(
@@ -81,7 +81,7 @@ class Looker:
             )
         except dns.exception.Timeout:
             return Answer(name, kind, Status.FAILED, why=f"no answer from {server[0]}")
-        except (dns.exception.DNSException, OSError, EOFError) as error:
+        except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
             return Answer(name, kind, Status.FAILED, why=f"{server[0]}: {type(error).__name__}")
         return _read(response, name, kind)
 

@@ -11,8 +11,13 @@ CLOUDFLARE_SUFFIX = ".cdn.cloudflare.net"
 
 
 def reaches(facts: TrackingFacts) -> bool:
-    """Whether the host is an alias of a configured edge name, by every resolver that was asked."""
-    return bool(facts.chains) and all(one.edge(facts.edges) for one in facts.chains)
+    """Whether the host is an alias of a configured edge name, by every resolver that answers."""
+    said = _said(facts)
+    return bool(said) and all(one.edge(facts.edges) for one in said)
+
+
+def _said(facts: TrackingFacts) -> list[Chain]:
+    return [one for one in facts.chains if one.end is not Status.FAILED or len(one.links) > 1]
 
 
 def check(facts: TrackingFacts) -> list[Finding]:
@@ -51,7 +56,7 @@ def _record(facts: TrackingFacts) -> str:
 
 
 def _names(facts: TrackingFacts) -> list[Finding]:
-    said = [one for one in facts.chains if one.end is not Status.FAILED or len(one.links) > 1]
+    said = _said(facts)
     good = [one for one in said if one.edge(facts.edges)]
     bad = [one for one in said if not one.edge(facts.edges)]
     if not said:

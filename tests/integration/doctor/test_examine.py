@@ -1,15 +1,18 @@
 """Whole examinations against a resolver and an edge of the test's own."""
 
+import asyncio
 import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge.doctor.examine import MOST_WAITING
 from edge.doctor.facts import Outcome, Status
 from edge.doctor.findings import Validity
 from edge.doctor.look import Looker
 from edge.doctor.wanted import Issuer
+from edge.model.errors import PeerError
 from tests.integration.doctor import port_80
 from tests.integration.doctor.nameserver import resolver, signed
 from tests.integration.doctor.port_80 import listening
@@ -175,7 +178,7 @@ async def test_resolvers_that_disagree_or_are_dead() -> None:
         async with doctor(lambda _: None, GOOD, port=port, timeout=0.1) as (one, _resolvers):
             report = await one.examine(wanted())
             assert codes(report) == []
-            assert report.states[1].valid is Validity.VALID
+            assert {state.valid for state in report.states} == {Validity.VALID}
         async with doctor(lambda _: None, port=port, timeout=0.1) as (one, _resolvers):
             report = await one.examine(wanted())
             assert {state.valid for state in report.states} == {Validity.UNKNOWN}
@@ -188,6 +191,16 @@ async def test_an_examination_ends() -> None:
         report = await one.examine(wanted())
     assert set(codes(report)) == {"not-finished"}
     assert {state.valid for state in report.states} == {Validity.UNKNOWN}
+
+
+async def test_examinations_wait_for_their_turn_but_not_without_end() -> None:
+    """More than a few at a time wait; more than many are refused, and leave room again."""
+    async with doctor(lambda _: None, port=9, timeout=30, part_seconds=0.2) as (one, _resolvers):
+        asked = [one.examine(wanted()) for _ in range(MOST_WAITING + 3)]
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [each for each in ended if isinstance(each, PeerError)]
+        assert (len(refused), len(ended) - len(refused)) == (3, MOST_WAITING)
+        assert "not-finished" in codes(await one.examine(wanted()))
 
 
 SIGNED = f"""
@@ -279,3 +292,5 @@ async def test_odd_names_and_dead_ports_do_not_raise() -> None:
         assert (await look.ask("a.test", "A")).status is Status.FAILED
         for name in ("a..b", "x" * 64 + ".test", "é.test", ".".join(["a"] * 200)):
             assert (await look.ask(name, "A")).status in {Status.FAILED, Status.ABSENT}
+    named = Looker([("localhost", 53)], timeout=0.05)
+    assert (await named.ask("a.test", "A")).status is Status.FAILED
