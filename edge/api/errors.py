@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from edge.api.request_ids import Handler
+from edge.doctor.examine import Busy
 from edge.model.errors import CallerError, EdgeError, NotFound, PeerError
 from edge.sending.message import QueueFull
 from edge.store.pool import REFUSED, UNAVAILABLE
@@ -77,7 +78,7 @@ def answer(error: EdgeError) -> web.Response:
             return _json(404, {"message": str(error)})
         case CallerError():
             return _json(400, {"message": str(error)})
-        case QueueFull():
+        case QueueFull() | Busy():
             return _json(503, {"message": str(error)}, {"Retry-After": str(RETRY_SECONDS)})
         case PeerError():
             return unavailable(error)

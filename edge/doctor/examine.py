@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Awaitable, Sequence
 from ipaddress import ip_address
-from typing import Final, TypeVar
+from typing import Final
 
 from certs.names import registered_domain
 from edge.doctor import caa, dkim_record, exchangers, fetch, hsts, probing, spf, tracking
@@ -32,7 +32,9 @@ LONGEST_RECORD: Final = 4096
 MOST_POLICIES: Final = 20
 """SPF policies that are fetched: more than can ever be right."""
 
-T = TypeVar("T")
+
+class Busy(PeerError):
+    """Too many examinations run and wait; a minute later there is room."""
 
 
 class Doctor:
@@ -67,12 +69,12 @@ class Doctor:
     async def examine(self, wanted: Wanted) -> Report:
         """The report on a domain; takes a few seconds, and never raises for what it finds.
 
-        PeerError when too many wait already.
+        Busy when too many wait already.
         """
         if wanted.domain.endswith(".localhost"):
             return _local(wanted)
         if self._waiting >= MOST_WAITING:
-            raise PeerError("too many domains are being looked up; try again in a minute")
+            raise Busy("too many domains are being looked up; try again in a minute")
         self._waiting += 1
         try:
             async with self._turns:

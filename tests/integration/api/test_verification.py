@@ -1,9 +1,11 @@
 """``PUT …/verify``: Mailgun's answer, the findings beside it, and what GET then shows."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import mailgun.client
 import pytest
 
 from edge.doctor.examine import Doctor
@@ -102,6 +104,30 @@ async def test_resolvers_that_are_down_leave_it_unknown(db: Pool) -> None:
             assert answer.status == 200
             assert {one["valid"] for one in _records(answer)} == {"unknown"}
             assert answer.json["domain"]["state"] == "active"
+
+
+async def test_the_python_sdk_verifies(db: Pool) -> None:
+    """Mailgun's own client asks for it as ``verify=True``."""
+    async with _served(db, {}) as world:
+
+        def ask() -> Any:
+            client = mailgun.client.Client(auth=("api", world.key), api_url=world.url)
+            return client.domains.put(domain=OURS, verify=True).json()
+
+        answer = await asyncio.to_thread(ask)
+    assert answer["message"] == "Domain DNS records have been updated"
+    assert answer["sending_dns_records"][0]["valid"] == "invalid"
+
+
+async def test_too_many_at_a_time_are_told_to_come_back(
+    db: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with Retry-After, and the reason, rather than a request that hangs."""
+    monkeypatch.setattr("edge.doctor.examine.MOST_WAITING", 0)
+    async with _served(db, {}) as world:
+        answer = await world.ask("PUT", f"/v3/domains/{OURS}/verify")
+    assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    assert "being looked up" in answer.message
 
 
 async def test_who_may_verify(db: Pool) -> None:

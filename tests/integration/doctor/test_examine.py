@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from edge.doctor.examine import MOST_WAITING
+from edge.doctor.examine import MOST_WAITING, Busy
 from edge.doctor.facts import Outcome, Status
 from edge.doctor.findings import Validity
 from edge.doctor.look import Looker
 from edge.doctor.wanted import Issuer
-from edge.model.errors import PeerError
 from tests.integration.doctor import port_80
 from tests.integration.doctor.nameserver import resolver, signed
 from tests.integration.doctor.port_80 import listening
@@ -198,7 +197,7 @@ async def test_examinations_wait_for_their_turn_but_not_without_end() -> None:
     async with doctor(lambda _: None, port=9, timeout=30, part_seconds=0.2) as (one, _resolvers):
         asked = [one.examine(wanted()) for _ in range(MOST_WAITING + 3)]
         ended = await asyncio.gather(*asked, return_exceptions=True)
-        refused = [each for each in ended if isinstance(each, PeerError)]
+        refused = [each for each in ended if isinstance(each, Busy)]
         assert (len(refused), len(ended) - len(refused)) == (3, MOST_WAITING)
         assert "not-finished" in codes(await one.examine(wanted()))
 
