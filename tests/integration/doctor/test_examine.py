@@ -11,7 +11,7 @@ from edge.doctor.examine import MOST_WAITING, Busy
 from edge.doctor.facts import Outcome, Status
 from edge.doctor.findings import Validity
 from edge.doctor.look import Looker
-from edge.doctor.wanted import Issuer
+from edge.doctor.wanted import Issuer, WantedRecord
 from tests.integration.doctor import port_80
 from tests.integration.doctor.nameserver import resolver, signed
 from tests.integration.doctor.port_80 import listening
@@ -174,7 +174,7 @@ async def test_resolvers_that_disagree_or_are_dead() -> None:
     async with listening(port_80.edge) as (port, _):
         async with doctor(GOOD, changed(CNAME), port=port) as (one, _resolvers):
             assert codes(await one.examine(wanted())) == ["resolvers-disagree"]
-        async with doctor(lambda _: None, GOOD, port=port, timeout=0.1) as (one, _resolvers):
+        async with doctor(lambda _: None, GOOD, port=port, timeout=0.5) as (one, _resolvers):
             report = await one.examine(wanted())
             assert codes(report) == []
             assert {state.valid for state in report.states} == {Validity.VALID}
@@ -231,6 +231,10 @@ async def test_dnssec_is_a_finding() -> None:
         report = await one.examine(wanted(records=wanted().records[:1]))
     assert "dnssec-bogus" in codes(report)
     assert report.states[0].valid is Validity.UNKNOWN
+    key = wanted(records=(WantedRecord("TXT", HOST, DKIM),), tracking_host="well.example.com")
+    async with doctor(signed("example.com", SIGNED, broken=HOST), port=9) as (one, _resolvers):
+        report = await one.examine(key)
+    assert HOST in {one.about for one in report.findings if one.code == "dnssec-bogus"}
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.integration.doctor.nameserver import resolver, signed
 from tests.integration.doctor.port_80 import SECRET, listening
 from tests.integration.doctor.test_examine import SIGNED
 from tests.integration.doctor.worlds import EDGE, GOOD, HOST, changed
+from tests.ports import free_port
 
 CNAME = (HOST, "CNAME")
 
@@ -27,7 +28,7 @@ async def gate(
     """A gate with a resolver for each zone."""
     async with resolver(zones[0]) as first, resolver(zones[-1]) as second:
         servers = [first.server, second.server][: len(zones)]
-        yield Gate(Looker(servers, timeout=0.3), SECRET, edges, http_port=port, timeout=2)
+        yield Gate(Looker(servers, timeout=1.0), SECRET, edges, http_port=port, timeout=2)
 
 
 async def test_a_good_name_passes_with_few_questions_and_one_request() -> None:
@@ -108,6 +109,15 @@ async def test_the_next_address_is_tried_only_when_one_is_silent() -> None:
         with pytest.raises(OperatorError):
             await asked(HOST)
         assert first + second == [HOST]
+
+
+async def test_an_edge_that_nobody_reaches_is_the_operators() -> None:
+    """Every address is silent."""
+    two = GOOD | {(EDGE, "A"): ["127.0.0.3", "127.0.0.1"]}
+    async with gate(two, two, port=free_port()) as asked:
+        with pytest.raises(OperatorError, match="cannot be reached") as caught:
+            await asked(HOST)
+    assert "hairpin" in str(caught.value)
 
 
 @pytest.mark.parametrize(

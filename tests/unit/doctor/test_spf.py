@@ -79,6 +79,12 @@ def test_ten_lookups_and_not_one_more(number: int, codes: list[str]) -> None:
     assert _codes(f"v=spf1 a:{EDGE} include:o.test -all", o_test=inner) == codes
 
 
+def test_a_domain_without_a_policy_counts_nothing() -> None:
+    """Said elsewhere; here it is just not there."""
+    assert spf.walk(NAME, _fetched(), OURS) == spf.Count()
+    assert spf.walk("other.test", _fetched(), OURS).lookups == 0
+
+
 def test_what_is_looked_up_next() -> None:
     """Includes and redirects that can be looked up without a message, each once."""
     fetched = _fetched("v=spf1 include:a.test include:%{d}.test redirect=b.test", a_test="v=spf1")
