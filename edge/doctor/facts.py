@@ -57,8 +57,8 @@ class Chain(msgspec.Struct, frozen=True):
     too_long: bool = False
 
     def edge(self, edges: tuple[str, ...]) -> str | None:
-        """The configured edge name that it leads to."""
-        return next((one for one in self.links[1:] if one in edges), None)
+        """The configured edge name that it leads to, or is."""
+        return next((one for one in self.links if one in edges), None)
 
 
 class Outcome(StrEnum):

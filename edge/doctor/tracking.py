@@ -17,7 +17,7 @@ def reaches(facts: TrackingFacts) -> bool:
 
 
 def _said(facts: TrackingFacts) -> list[Chain]:
-    return [one for one in facts.chains if one.end is not Status.FAILED or len(one.links) > 1]
+    return [one for one in facts.chains if one.end is not Status.FAILED]
 
 
 def check(facts: TrackingFacts) -> list[Finding]:
@@ -61,6 +61,8 @@ def _names(facts: TrackingFacts) -> list[Finding]:
     bad = [one for one in said if not one.edge(facts.edges)]
     if not said:
         return [_unclear(facts, facts.chains[0])] if facts.chains else []
+    if good and bad[:1] and bad[0].end is Status.BOGUS:
+        return [dnssec(bad[0].links[-1], bad[0].why)]  # not every resolver checks; some readers' do
     if good and bad:
         return [
             Finding(
@@ -83,7 +85,7 @@ def _path(chain: Chain) -> str:
 
 
 def _good_chain(facts: TrackingFacts, chain: Chain) -> list[Finding]:
-    if len(chain.links) == 2:
+    if len(chain.links) <= 2:
         return []
     return [
         Finding(
