@@ -61,7 +61,7 @@ def _names(facts: TrackingFacts) -> list[Finding]:
     bad = [one for one in said if not one.edge(facts.edges)]
     if not said:
         return [_unclear(facts, facts.chains[0])] if facts.chains else []
-    if good and bad[:1] and bad[0].end is Status.BOGUS:
+    if good and bad and bad[0].end is Status.BOGUS:
         return [dnssec(bad[0].links[-1], bad[0].why)]  # not every resolver checks; some readers' do
     if good and bad:
         return [
