@@ -7,12 +7,14 @@ signature from a dead name server.
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Sequence
 from typing import Any, Final
 
 import dns.asyncquery
 import dns.exception
 import dns.flags
+import dns.inet
 import dns.message
 import dns.name
 import dns.rcode
@@ -76,14 +78,37 @@ class Looker:
         self, server: Server, query: dns.message.Message, name: str, kind: str
     ) -> Answer:
         try:
-            response, _ = await dns.asyncquery.udp_with_fallback(
-                query, server[0], timeout=self._timeout, port=server[1], ignore_trailing=True
-            )
-        except dns.exception.Timeout:
+            response = await self._by_udp(server, query)
+            if response.flags & dns.flags.TC:
+                response = await dns.asyncquery.tcp(
+                    query, server[0], timeout=self._timeout, port=server[1], ignore_trailing=True
+                )
+        except (dns.exception.Timeout, TimeoutError):
             return Answer(name, kind, Status.FAILED, why=f"no answer from {server[0]}")
         except (dns.exception.DNSException, OSError, EOFError, ValueError) as error:
             return Answer(name, kind, Status.FAILED, why=f"{server[0]}: {type(error).__name__}")
         return _read(response, name, kind)
+
+    async def _by_udp(self, server: Server, query: dns.message.Message) -> dns.message.Message:
+        """One answer from a connected socket: only that server's datagrams reach it.
+
+        By hand, because uvloop leaks a datagram endpoint whose making is cancelled, and then may
+        not end when its loop is closed; questions are cancelled by the deadline of their part.
+        """
+        loop = asyncio.get_running_loop()
+        with socket.socket(dns.inet.af_for_address(server[0]), socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.connect(server)
+            sock.send(query.to_wire())
+            async with asyncio.timeout(self._timeout):
+                while True:
+                    received = await loop.sock_recv(sock, 65_535)
+                    try:
+                        response = dns.message.from_wire(received, ignore_trailing=True)
+                    except dns.exception.DNSException:
+                        continue  # whatever it is, it is no answer; the deadline stands
+                    if query.is_response(response):
+                        return response
 
     async def chain(
         self, name: str, *, until: Sequence[str] = (), server: Server | None = None
