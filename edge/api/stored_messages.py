@@ -30,7 +30,7 @@ async def get_message(request: web.Request) -> web.Response:
     async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
         stored = await messages.get(conn, domain.number, request.match_info["key"])
-        recipients = await messages.recipients(conn, stored.number)
+        recipients = await messages.recipients(conn, stored)
     source = stored.source or b""
     headers = shown_headers(source)
     head = {

@@ -64,6 +64,15 @@ async def test_a_stored_message_that_is_broken(db: Pool, header: str) -> None:
     assert [header.partition(":")[0], header.partition(": ")[2]] in answer.json["message-headers"]
 
 
+async def test_a_stored_message_of_test_mode(db: Pool) -> None:
+    """It names whom it was for, though it goes to nobody."""
+    async with serving(db) as world:
+        await send(world, [*changed(to=f"{ANN},bob@example.org"), ("o:testmode", "yes")])
+        key = await db.fetchval("SELECT key FROM messages")
+        answer = await world.ask("GET", f"/v3/domains/{OURS}/messages/{key}")
+    assert answer.json["recipients"] == f"{ANN}, bob@example.org"
+
+
 async def test_queues(db: Pool) -> None:
     """Both are there and open; what waits can be dropped; a full queue says try later."""
     async with serving(db) as world:
