@@ -48,6 +48,7 @@ from edge.store import migrate, pool
 from edge.store.retention import Days
 from edge.tracking.handshakes import unraisable
 from edge.tracking.server import TrackingServer
+from edge.tracking.well_known import prober_of
 
 log = structlog.get_logger()
 
@@ -205,6 +206,7 @@ async def _tracking(inh: Inheritance) -> None:
             trusted=trusts(settings.trusted_proxies),
             certificates=inh.certificates,
             https_port=settings.https_port,
+            prober=prober_of(inh.vault),
         )
         await server.start(inh.http, inh.https, tasks)
         log.info("tracking", worker=inh.index)
@@ -306,10 +308,13 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
+        resolvers=[(bind.host, bind.port) for bind in settings.resolvers],
+        probe_port=settings.acme_http_port,
     )
 
 
 async def _control(inh: Inheritance) -> None:
+    crash.arm(inh.settings.crash_at)
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
         acceptor = _acceptor(inh.settings)

@@ -10,15 +10,23 @@ from typing import Final
 from aiohttp import web
 
 from certs import challenges
+from edge.model import probe
+from edge.model.vault import Vault
 from edge.roster.snapshot import Roster
 from edge.tracking.request import TrackingRequest
 
 CHALLENGE: Final = challenges.PREFIX.encode()
-PROBE: Final = b"/.well-known/edge-probe/"
+PROBE: Final = probe.PREFIX.encode()
 PREFIXES: Final = (CHALLENGE, PROBE)
 
 Prober = Callable[[str, str], bytes | None]
 """Nonce and host to the answer that only an edge of this installation can give, or None."""
+
+
+def prober_of(vault: Vault) -> Prober:
+    """Answers probes as every edge with this master key does."""
+    secret = probe.probe_secret(vault)
+    return lambda nonce, _: probe.probe_answer(secret, nonce).encode()
 
 
 class WellKnown:
@@ -33,8 +41,8 @@ class WellKnown:
             return None
         path = request.path.decode("latin-1")
         if request.path.startswith(PROBE):
-            nonce = path[len(PROBE) :]
-            if self._prober is None or not challenges.is_token(nonce):
+            nonce = probe.nonce_of(path)
+            if self._prober is None or nonce is None:
                 return None
             return _plain(self._prober(nonce, request.host.decode()), "text/plain")
         if not roster.thumbprint:

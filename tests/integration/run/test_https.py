@@ -10,6 +10,8 @@ import psutil
 import pytest
 from cryptography import x509
 
+from edge.adapters.data_directory import read_vault
+from edge.model.probe import PREFIX, probe_answer, probe_secret
 from tests.integration.run.secure import (
     HOST,
     SECOND,
@@ -144,7 +146,7 @@ def test_who_names_no_host_gets_a_certificate_of_nobody() -> None:
 
 
 def test_challenges_hsts_and_agreeing_names_without_postgres() -> None:
-    """All workers answer from the roster on disk; one certificate does not open another's host."""
+    """All workers answer from what is on disk; one certificate does not open another's host."""
     token = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
     with https_edge() as one:
         path = f"/.well-known/acme-challenge/{token}"
@@ -153,6 +155,9 @@ def test_challenges_hsts_and_agreeing_names_without_postgres() -> None:
             answer = answer_to(one.http, request)
             assert answer.startswith(b"HTTP/1.1 200")
             assert answer.endswith(f"{token}.{THUMBPRINT}".encode())
+        secret = probe_secret(read_vault(one.data / "master.key"))
+        answer = answer_to(one.http, request.replace(path.encode(), f"{PREFIX}{token}".encode()))
+        assert answer.endswith(b"\r\n\r\n" + probe_answer(secret, token).encode())
         with visit(one, HOST) as link:
             assert b"\r\nStrict-Transport-Security: max-age=300\r\n" in link.get("/o/x")
             assert link.get("/o/x", SECOND).startswith(b"HTTP/1.1 421")
