@@ -53,6 +53,8 @@ class AcmeClient:
 
     def directory(self) -> acme_wire.Directory:
         """The authority's directory, fetched once a day."""
+        if not self._url.startswith("https://"):
+            raise OperatorError(f"the directory's address is not https: {self._url[:200]!r}")
         now = self._clock.monotonic()
         if self._directory is None or now - self._directory[1] > DIRECTORY_LIFE:
             answer = self._network.fetch(self._url)
@@ -159,8 +161,15 @@ class AcmeClient:
         return self._order(self._location(answer), answer, host)
 
     def order(self, url: str, host: str) -> acme_wire.Order:
-        """The order as it stands; OrderGone if the authority does not know it."""
-        return self._order(url, self._post(url, Empty()), host)
+        """The order as it stands; OrderGone if it is not there, or not this account's."""
+        try:
+            answer = self._post(url, Empty())
+        except OperatorError as error:
+            # Made by an account that was lost since: the one we have may not read it.
+            if error.problem != problems.URN + "unauthorized":
+                raise
+            raise OrderGone(str(error), problem=error.problem) from error
+        return self._order(url, answer, host)
 
     def _order(self, url: str, answer: requests.Response, host: str) -> acme_wire.Order:
         order = acme_wire.order(url, acme_wire.body(answer), self._wait(answer))

@@ -117,8 +117,10 @@ class Network(client.ClientNetwork):
 
     def checked(self, response: requests.Response) -> requests.Response:
         """The response, unless it is an error: then the right one is raised."""
-        if response.status_code < 400:
+        if response.status_code < 300:
             return response
+        if response.status_code < 400:
+            raise BadAnswer(f"{response.url}: an unexpected redirect ({response.status_code})")
         wait = problems.retry_after(response.headers.get("Retry-After"), self._clock.now())
         problem = acme_wire.json_object(response)
         if problem is None or "type" not in problem:

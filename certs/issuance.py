@@ -4,7 +4,7 @@ How to think about it: read the order, do what its state asks for, wait, read ag
 depends on an earlier step of the same process, so whoever finds the address in the row can go on.
 Waiting is on the monotonic clock, as long as the authority asks (Retry-After) but never past the
 deadline, and the lease is extended on the way. At the deadline the order is left as it is:
-Unavailable, and resumed later.
+Unfinished, and resumed later.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from certs import problems
 from certs.acme_wire import Authorization, Order
 from certs.authority import Authority
 from certs.clock import Clock
-from certs.errors import BadAnswer, CertificateError, CustomerError, OrderGone, Unavailable
+from certs.errors import BadAnswer, CertificateError, CustomerError, OrderGone, Unfinished
 from certs.keys import signing_request
 
 DEADLINE = 180.0
@@ -57,7 +57,7 @@ async def complete(authority: Authority, work: Work, clock: Clock) -> list[str]:
         moved = await _push(authority, order, work, answered)
         left = deadline - clock.monotonic()
         if left <= 0:
-            raise Unavailable(f"the order is still {order.status} after {work.deadline:.0f} s")
+            raise Unfinished(f"the order is still {order.status} after {work.deadline:.0f} s")
         wait = FIRST_WAIT if moved else min(wait * 1.5, LONGEST_WAIT)
         await _sleep(min(max(wait, order.retry_after or 0.0), left), work)
 

@@ -25,6 +25,7 @@ from certs.decisions import Need, Policy
 from certs.errors import (
     BadAnswer,
     CertificateError,
+    CustomerError,
     LeaseLost,
     OperatorError,
     OrderGone,
@@ -163,6 +164,12 @@ class Manager:
             return self._failed(run, error)
 
     def _failed(self, run: _Run, error: CertificateError) -> Host:
+        order = run.host.order
+        if order is not None and order.rehearsal and not isinstance(error, CustomerError):
+            log.warning(
+                "%s: staging does not rehearse, so the next try is real: %s", run.host.name, error
+            )
+            return decisions.rehearsed(run.host, self._clock.now())
         log.warning("%s: %s must act: %s", run.host.name, error.who, error)
         self._pause.failed(run.host.name, error, self._clock.monotonic())
         return decisions.failed(run.host, error, self._clock.now(), self._options.policy)
