@@ -198,7 +198,11 @@ async def test_everything_is_issued_through_faults() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3000)
 async def test_a_thousand_are_issued_through_faults() -> None:
-    """The same for 1,000 hosts."""
+    """The same for 1,000 hosts; of orders whose answer was lost only the first 200 are looked for.
+
+    Pebble lists finished orders too (RFC 8555 § 7.1.2.1 asks for the others), so that one in a
+    hundred answers lost, late in the run, costs another order.
+    """
     rows, orders = await issue_with_faults(1000, seed=4)
     assert all(row.validity is not None and row.order is None for row in rows.values())
-    assert orders == len(rows)
+    assert len(rows) <= orders <= len(rows) + 30
