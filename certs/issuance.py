@@ -8,6 +8,7 @@ Unfinished, and resumed later.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -15,9 +16,17 @@ from certs import problems
 from certs.acme_wire import Authorization, Order
 from certs.authority import Authority
 from certs.clock import Clock
-from certs.errors import BadAnswer, CertificateError, CustomerError, OrderGone, Unfinished
+from certs.errors import (
+    AuthorityError,
+    BadAnswer,
+    CertificateError,
+    CustomerError,
+    OrderGone,
+    Unfinished,
+)
 from certs.keys import signing_request
 
+log = logging.getLogger(__name__)
 DEADLINE = 180.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 10.0
 KEEP_EVERY = 30.0
@@ -116,7 +125,14 @@ async def _answer(authority: Authority, order: Order, host: str, answered: set[s
 
 
 async def _answer_one(authority: Authority, challenge: str) -> None:
-    await authority.signed(lambda client, _: client.answer_challenge(challenge))
+    try:
+        await authority.signed(lambda client, _: client.answer_challenge(challenge))
+    except AuthorityError as error:
+        # "malformed", most likely, since somebody's earlier answer was looked at just now: what
+        # became of it is read next. An error of a type of its own says more.
+        if type(error) is not AuthorityError:
+            raise
+        log.info("a challenge takes no answer: %s", error)
 
 
 async def _authorization(authority: Authority, url: str) -> Authorization:

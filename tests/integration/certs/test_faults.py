@@ -145,7 +145,11 @@ async def test_a_clock_that_is_two_days_behind_keeps_the_order() -> None:
 
 async def test_broken_connections_make_no_second_order() -> None:
     """An order whose answer was lost is found again in the account's list, and used."""
-    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+    async with (
+        pebble(reject=0) as ca,
+        faulty(ca) as proxy,
+        world(ca, directory=proxy.directory) as w,
+    ):
         await w.authority.signed(lambda client, _: client.directory())
         proxy.faults.drop_after = 1.0
         with pytest.raises(Unavailable):

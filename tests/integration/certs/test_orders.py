@@ -99,6 +99,21 @@ async def test_a_challenge_is_answered_once() -> None:
         assert sum(path.startswith("/chalZ/") for path in proxy.paths) == 1
 
 
+async def test_a_challenge_that_was_decided_meanwhile_is_read_again() -> None:
+    """Pebble refuses to look a second time; whoever resumes an order may ask for that."""
+    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+
+        def exchanged(path: str, done: bool) -> None:
+            if path.startswith("/chalZ/") and done:
+                refusal = {"type": URN + "malformed", "detail": "not pending"}
+                proxy.answers["/chalZ/"] = (400, refusal, {})
+                raise ConnectionError("the answer is lost")
+
+        proxy.exchanged = exchanged
+        await w.issue(NAME)
+        assert len(proxy.orders) == 1
+
+
 async def test_a_challenge_that_failed_and_is_pending_again_is_a_failure() -> None:
     """RFC 8555 § 8.2: such an authority (smallstep's, Caddy's) would wait for us for ever."""
 
@@ -130,7 +145,11 @@ async def test_an_unknown_error_is_backed_off_from() -> None:
 
 async def test_a_lost_answer_to_finalize_is_no_failure() -> None:
     """The order is finalized already: ``orderNotReady`` means read it again."""
-    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+    async with (
+        pebble(reject=0) as ca,
+        faulty(ca) as proxy,
+        world(ca, directory=proxy.directory) as w,
+    ):
         seen: list[str] = []
 
         def exchanged(path: str, done: bool) -> None:
@@ -268,7 +287,11 @@ async def test_a_change_of_keys_that_is_refused_keeps_the_old_one() -> None:
 
 async def test_a_change_of_keys_whose_answer_is_lost_is_found_out() -> None:
     """The authority changed it: the new key is kept, as it would be after a crash."""
-    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+    async with (
+        pebble(reject=0) as ca,
+        faulty(ca) as proxy,
+        world(ca, directory=proxy.directory) as w,
+    ):
         before = await w.authority.account()
 
         def exchanged(path: str, done: bool) -> None:
