@@ -19,7 +19,7 @@ from typing import Any
 
 import josepy as jose
 import requests
-from acme import client, errors
+from acme import client
 from acme.messages import RegistrationResource
 
 from certs import acme_wire, problems
@@ -193,10 +193,3 @@ def _transport_error(what: str, error: Exception) -> CertificateError:
     if type(error) is OSError and "CA certificate bundle" in str(error):
         return OperatorError(f"the roots to trust (ca_file) cannot be read: {error}")
     return Unavailable(f"{what}: {error}")
-
-
-def library_error(error: Exception) -> CertificateError:
-    """The error for one that the library itself raised: wrong input of ours, in practice."""
-    if isinstance(error, errors.Error | jose.errors.Error):
-        return OperatorError(f"the acme library refuses: {error!r}")
-    return BadAnswer(f"an answer that cannot be used: {error!r}")
