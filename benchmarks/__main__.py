@@ -21,6 +21,7 @@ from benchmarks import (
     machine,
     memory,
     request_cost,
+    sending,
     start,
     verdicts,
     whole_line,
@@ -32,7 +33,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
-        *(instrumenting, dkim_signing),
+        *(instrumenting, dkim_signing, sending),
     )
 }
 

@@ -33,7 +33,13 @@ class Edge:
     """
 
     def __init__(
-        self, data_dir: Path, *, database_url: str = "", role: str = "all", workers: int = 1
+        self,
+        data_dir: Path,
+        *,
+        database_url: str = "",
+        role: str = "all",
+        workers: int = 1,
+        settings: dict[str, str] | None = None,
     ) -> None:
         self.data_dir = data_dir
         self.port = free_port()
@@ -53,7 +59,7 @@ class Edge:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=kept | given,
+                env=kept | given | (settings or {}),
             )
 
     @property
@@ -78,12 +84,15 @@ class Edge:
     def _get(self, path: str) -> "urllib.request._UrlopenRet":
         return urllib.request.urlopen(f"http://127.0.0.1:{self.control_port}{path}", timeout=10)
 
-    def metric(self, name: str) -> float:
-        """Sum of one metric over its labels; 0 when nothing counted it yet."""
+    def metric(self, name: str, label: str = "") -> float:
+        """Sum of one metric over its labels, or of those series that have this one.
+
+        0 when nothing counted it yet.
+        """
         with self._get("/metrics") as answer:
             text = answer.read().decode()
         lines = [line for line in text.splitlines() if line.startswith((f"{name} ", f"{name}{{"))]
-        return float(sum(float(line.rsplit(" ", 1)[1]) for line in lines))
+        return float(sum(float(line.rsplit(" ", 1)[1]) for line in lines if label in line))
 
     def wait_drained(self, seconds: float = 300) -> None:
         """Wait until every record written is in Postgres; RuntimeError when any was dropped.
@@ -193,9 +202,15 @@ async def stored(url: str) -> int:
 
 
 @contextmanager
-def serving(data_dir: Path, *, database_url: str = "", role: str = "all") -> Iterator[Edge]:
+def serving(
+    data_dir: Path,
+    *,
+    database_url: str = "",
+    role: str = "all",
+    settings: dict[str, str] | None = None,
+) -> Iterator[Edge]:
     """A running edge that is ready, stopped at the end of the block."""
-    edge = Edge(data_dir, database_url=database_url, role=role)
+    edge = Edge(data_dir, database_url=database_url, role=role, settings=settings)
     try:
         edge.wait_ready()
         yield edge

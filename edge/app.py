@@ -22,8 +22,9 @@ import uvloop
 
 from edge import control, crash
 from edge.adapters import first_run
-from edge.adapters.child_process import short_slices
-from edge.api.context import Api
+from edge.adapters.child_process import only_one, short_slices
+from edge.adapters.first_run import control_url
+from edge.api.context import PATIENCE, Api
 from edge.clock import SystemClock
 from edge.ingest.station import IngestStation
 from edge.lifecycle import Tasks
@@ -31,9 +32,18 @@ from edge.model.capture import Network
 from edge.model.errors import PeerError
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME
-from edge.settings import Durability, Settings
+from edge.sending.accept import Acceptor
+from edge.sending.dispatch import Dispatcher
+from edge.sending.homes import Homes, Ports
+from edge.sending.hops import mark_of
+from edge.sending.relay import Relay
+from edge.sending.resolve import Exchangers
+from edge.sending.submission import SubmissionServer
+from edge.setting_types import Durability
+from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
 from edge.store import migrate, pool
+from edge.store.retention import Days
 from edge.tracking.server import TrackingServer
 
 log = structlog.get_logger()
@@ -41,21 +51,28 @@ log = structlog.get_logger()
 TRACKING: Final = "tracking"
 INGEST: Final = "ingest"
 CONTROL: Final = "control"
+SENDING: Final = "sending"
 FIRST_RUN: Final = "first run"
 
 LAST_BREATH: Final = 10
 """Seconds from the first sign of the end to the last moment of a child."""
 
+SENDING_CONNECTIONS: Final = 8
+"""Connections to Postgres of the queue's worker."""
+
 API_CONNECTIONS: Final = 8
 """Connections to Postgres that the API and the leased jobs share."""
+
+SENDING_NICE: Final = 5
+"""The same for sending, which people wait for sooner than for figures."""
 
 INGEST_NICE: Final = 10
 """How far ingest steps back behind tracking where they share a core (see nice(2))."""
 
 ROLES: Final = {
     "edge": (TRACKING, INGEST),
-    "control": (INGEST, CONTROL),
-    "all": (TRACKING, INGEST, CONTROL),
+    "control": (INGEST, CONTROL, SENDING),
+    "all": (TRACKING, INGEST, CONTROL, SENDING),
 }
 """Children of each ``--role``."""
 
@@ -65,8 +82,9 @@ class Inheritance:
     """What the supervisor hands to a child at its fork.
 
     ``dsn`` is Postgres' URL; ``parent_pipe`` becomes readable when the supervisor is gone;
-    ``control`` is empty but for the one child that answers the control port; ``name`` is the
-    machine's host name and ``edge_id`` the data directory's UUID.
+    ``control`` is empty but for the one child that answers the control port, ``smtp`` and ``smtps``
+    but for the one that takes mail; ``name`` is the machine's host name and ``edge_id`` the data
+    directory's UUID.
     """
 
     settings: Settings
@@ -74,8 +92,11 @@ class Inheritance:
     http: list[socket.socket]
     https: list[socket.socket]
     control: list[socket.socket]
+    smtp: list[socket.socket]
+    smtps: list[socket.socket]
     ssl_context: ssl.SSLContext | None
     control_context: ssl.SSLContext | None
+    smtp_context: ssl.SSLContext | None
     vault: Vault
     dsn: str
     parent_pipe: int
@@ -106,6 +127,14 @@ def run_control(inh: Inheritance) -> None:
     _run(_control(inh))
 
 
+def run_sending(inh: Inheritance) -> None:
+    """Send what is queued until told to stop."""
+    # As ingest: many small objects, hardly a cycle; and a campaign must not make readers wait.
+    gc.set_threshold(100_000, 50, 100)
+    os.nice(SENDING_NICE)
+    _run(_sending(inh))
+
+
 def run_first_run(inh: Inheritance) -> None:
     """Make the sandbox domain and the sample message if the database has no domain; say so."""
     _run(_first_run(inh))
@@ -115,6 +144,7 @@ RUN: Final[dict[str, Callable[[Inheritance], None]]] = {
     TRACKING: run_tracking,
     INGEST: run_ingest,
     CONTROL: run_control,
+    SENDING: run_sending,
     FIRST_RUN: run_first_run,
 }
 
@@ -250,10 +280,23 @@ async def _ingest(inh: Inheritance) -> None:
             await station.run()
 
 
-def _api(settings: Settings) -> Api:
+def _acceptor(settings: Settings) -> Acceptor:
+    return Acceptor(
+        SystemClock(),
+        public_url=settings.public_url or control_url(settings),
+        queue_limit=settings.queue_limit,
+        most_tags=settings.tags_per_domain,
+    )
+
+
+def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
+    settings = inh.settings
     return Api(
         clock=SystemClock(),
+        vault=inh.vault,
+        acceptor=acceptor,
         cname=settings.public_host or "localhost",
+        public_url=settings.public_url or first_run.control_url(settings),
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
@@ -263,24 +306,73 @@ def _api(settings: Settings) -> Api:
 async def _control(inh: Inheritance) -> None:
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
-        api = _api(inh.settings)
+        acceptor = _acceptor(inh.settings)
+        api = _api(inh, acceptor)
         async with (
             control.serving(view, inh.control, inh.control_context, api),
             _database(inh, tasks, size=API_CONNECTIONS) as opened,
         ):
             if opened is None:
                 return
-            view.pool = api.database = opened
+            view.pool = api.database = acceptor.database = opened
             log.info("control")
+            accepting = tasks.spawn("accept", acceptor.run(tasks))
             jobs = control.Jobs(
                 pool=opened,
                 holder=inh.edge_id,
                 clock=SystemClock(),
-                facts_days=inh.settings.facts_days,
+                days=Days(inh.settings.facts_days, inh.settings.message_days),
             )
             for name, seconds, work in jobs.schedule():
                 tasks.spawn(name, tasks.every(seconds, work, name))
             await tasks.stopping.wait()
+            await accepting
+
+
+async def _sending(inh: Inheritance) -> None:
+    crash.arm(inh.settings.crash_at)
+    settings, clock = inh.settings, SystemClock()
+    async with (
+        _child(inh) as tasks,
+        only_one(settings.data_dir / "sending.lock", tasks) as mine,
+        _database(inh, tasks, size=SENDING_CONNECTIONS) as opened,
+    ):
+        if opened is None or not mine:
+            return
+        name = settings.smtp_name or settings.public_host or inh.name
+        ports = Ports(settings.http_port, settings.https_port)
+        resolvers = [(bind.host, bind.port) for bind in settings.resolvers]
+        exchangers = Exchangers(resolvers, own_host=name)
+        ca_file = str(settings.smtp_ca_file) if settings.smtp_ca_file else None
+        dispatcher = Dispatcher(
+            pool=opened,
+            clock=clock,
+            tasks=tasks,
+            homes=Homes(inh.vault, clock, ports, settings.route),
+            relay=Relay(clock, exchangers, helo=name, ca_file=ca_file),
+            holder=f"{inh.edge_id}:{SENDING}",
+            public_url=settings.public_url or control_url(settings),
+            most=settings.deliveries_at_once,
+        )
+        acceptor = _acceptor(settings)
+        acceptor.database = opened
+        accepting = tasks.spawn("accept", acceptor.run(tasks))
+        submission = SubmissionServer(
+            accepts=acceptor,
+            connect=lambda: opened.acquire(timeout=PATIENCE),
+            clock=clock,
+            hostname=name,
+            mark=mark_of(inh.vault),
+            trusted=trusts(settings.smtp_networks),
+            failures=settings.api_failures,
+        )
+        await submission.start(inh.smtp, inh.smtp_context, tasks, inh.smtps)
+        log.info("sending")
+        dispatching = tasks.spawn("dispatch", dispatcher.run())
+        await tasks.stopping.wait()
+        await submission.drain()
+        await dispatching
+        await accepting
 
 
 async def _first_run(inh: Inheritance) -> None:

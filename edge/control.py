@@ -176,7 +176,7 @@ class Jobs:
     pool: Pool
     holder: str
     clock: Clock
-    facts_days: int
+    days: retention.Days
 
     def schedule(self) -> list[tuple[str, float, Callable[[], Awaitable[Any]]]]:
         """Name, period in seconds, and work of every job."""
@@ -206,5 +206,5 @@ class Jobs:
         await rollups.run(conn, now_us=self.clock.now_us())
 
     async def _retention(self, conn: Connection) -> None:
-        removed = await retention.run(conn, now_us=self.clock.now_us(), facts_days=self.facts_days)
+        removed = await retention.run(conn, now_us=self.clock.now_us(), days=self.days)
         log.info("retention", partitions=removed.partitions, rows=sum(removed.rows.values()))

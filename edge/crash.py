@@ -22,6 +22,11 @@ POINTS: Final = (
     "committed-before-unlink",
     "unlinked-before-row-gc",
 )
+"""From a request to its committed row."""
+
+SENDING_POINTS: Final = ("accept-committed", "taken-before-settle", "settled")
+"""From a message to what became of it: between a server's 250 and its row lies the only place
+where a copy may go out twice."""
 
 _armed: dict[str, int] = {}
 
@@ -29,8 +34,9 @@ _armed: dict[str, int] = {}
 def check(spec: str) -> tuple[str, int]:
     """Name and passage of a specification; ValueError for a point that does not exist."""
     name, _, count = spec.partition(":")
-    if spec and name not in POINTS:
-        raise ValueError(f"{name!r} is not a crash point; there are: {', '.join(POINTS)}")
+    known = (*POINTS, *SENDING_POINTS)
+    if spec and name not in known:
+        raise ValueError(f"{name!r} is not a crash point; there are: {', '.join(known)}")
     return name, int(count or 1)
 
 

@@ -6,52 +6,22 @@ default. All mistakes are reported together, in one error that names each settin
 """
 
 import os
-import re
 import tomllib
 from difflib import get_close_matches
-from enum import StrEnum
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge import crash, service_user
-from edge.model.capture import Network
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
+from edge.sending.routes import SANDBOX, parse_route
+from edge.setting_types import Address, Addresses, Bind, Durability, Networks, ReadableFile
 
 PREFIX: Final = "EDGE_"
-
-
-class Durability(StrEnum):
-    """When an open's or click's record is on disk: soon after the answer, or before it."""
-
-    WRITE = "write"
-    FSYNC = "fsync"
-
-
-class Bind(BaseModel, frozen=True):
-    """One listening address."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-_BIND = re.compile(r"(?:\[([0-9A-Fa-f:.]*)\]|([^:\[\]]*)):(\d{1,5})")
-
-
-def parse_bind(text: str) -> Bind:
-    """``host:port`` or ``[v6]:port``; port 0 lets the kernel choose. Raises CallerError."""
-    match = _BIND.fullmatch(text.strip())
-    if match is None or int(match[3]) > 65535:
-        raise CallerError(f"{text!r} is not host:port (examples: 127.0.0.1:8080, [::]:8080)")
-    return Bind(host=match[1] or match[2] or "0.0.0.0", port=int(match[3]))  # noqa: S104 - documented default of an empty host
 
 
 class Settings(BaseSettings):
@@ -70,31 +40,50 @@ class Settings(BaseSettings):
             "directory."
         ),
     )
-    http_bind: Bind = Field(
+    http_bind: Address = Field(
         Bind(host="0.0.0.0", port=8080),  # noqa: S104 - tracking hostnames face the Internet
         description="Tracking hostnames over HTTP, host:port.",
     )
-    https_bind: Bind = Field(
+    https_bind: Address = Field(
         Bind(host="0.0.0.0", port=8443),  # noqa: S104 - as above
         description="Tracking hostnames over HTTPS, host:port; opens when a certificate is given.",
     )
-    control_bind: Bind = Field(
+    control_bind: Address = Field(
         Bind(host="127.0.0.1", port=8025),
         description="API, /healthz, /readyz and /metrics, host:port.",
     )
-    smtp_bind: Bind = Field(
+    smtp_bind: Address = Field(
         Bind(host="127.0.0.1", port=2525),
-        description="SMTP submission, host:port; checked now, opened by releases that send mail.",
+        description="SMTP submission (STARTTLS where a certificate is given), host:port.",
     )
-    tls_cert_file: Path | None = Field(
+    smtps_bind: Address = Field(
+        Bind(host="127.0.0.1", port=2465),
+        description=(
+            "SMTP submission over TLS from the first byte, host:port; opens when a certificate is "
+            "given."
+        ),
+    )
+    smtp_networks: Networks = Field(
+        (), description="Networks (comma separated) that may submit over SMTP without AUTH."
+    )
+    smtp_tls_cert_file: ReadableFile | None = Field(
+        None,
+        description="PEM certificate chain of SMTP submission; default: EDGE_TLS_CERT_FILE.",
+    )
+    smtp_tls_key_file: ReadableFile | None = Field(
+        None, description="PEM private key of that certificate; default: EDGE_TLS_KEY_FILE."
+    )
+    tls_cert_file: ReadableFile | None = Field(
         None, description="PEM certificate chain for the HTTPS tracking listener."
     )
-    tls_key_file: Path | None = Field(None, description="PEM private key of that certificate.")
-    control_tls_cert_file: Path | None = Field(
+    tls_key_file: ReadableFile | None = Field(
+        None, description="PEM private key of that certificate."
+    )
+    control_tls_cert_file: ReadableFile | None = Field(
         None,
         description="PEM certificate chain of the control port, which then speaks HTTPS only.",
     )
-    control_tls_key_file: Path | None = Field(
+    control_tls_key_file: ReadableFile | None = Field(
         None, description="PEM private key of that certificate of the control port."
     )
     api_failures: int = Field(
@@ -102,7 +91,8 @@ class Settings(BaseSettings):
         ge=0,
         le=1_000_000,
         description=(
-            "Failed API authentications per minute and client address, then 429; 0 = no limit."
+            "Failed authentications per minute and client address, of the API (then 429) and of "
+            "SMTP (then 454; counted per login too); 0 = no limit."
         ),
     )
     api_rate_limit: int = Field(
@@ -146,7 +136,7 @@ class Settings(BaseSettings):
             "write: a record reaches the disk at most 50 ms after its answer; fsync: before it."
         ),
     )
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
+    trusted_proxies: Networks = Field(
         (),
         description=(
             "Networks (comma separated) whose X-Forwarded-For and PROXY headers are believed."
@@ -192,6 +182,46 @@ class Settings(BaseSettings):
             "What an open through Gmail's image proxy counts as: human, or bot (label gmail)."
         ),
     )
+    route: str = Field(
+        SANDBOX,
+        repr=False,
+        description=(
+            "Where mail of domains without a route of their own goes: sandbox (kept in the outbox, "
+            "not sent), mx, smtp://user:pass@host:port or smtps://..."
+        ),
+    )
+    smtp_name: str = Field(
+        "",
+        description=(
+            "Name that this machine gives in EHLO and Received; default: EDGE_PUBLIC_HOST, else "
+            "the machine's own."
+        ),
+    )
+    smtp_ca_file: ReadableFile | None = Field(
+        None,
+        description=(
+            "PEM file with the authorities that mail servers' certificates are checked against; "
+            "default: the system's."
+        ),
+    )
+    resolvers: Addresses = Field(
+        (), description="DNS resolvers, host:port, comma separated; default: the system's."
+    )
+    deliveries_at_once: int = Field(
+        100, ge=2, le=2_000, description="Copies of messages that are being sent at a time."
+    )
+    queue_limit: int = Field(
+        1_000_000,
+        ge=1,
+        le=100_000_000,
+        description="Copies that may wait to be sent; then new messages are refused for now.",
+    )
+    tags_per_domain: int = Field(
+        20_000, ge=0, le=1_000_000, description="Different tags of a domain; more are dropped."
+    )
+    message_days: int = Field(
+        7, ge=1, le=365, description="Days that stored messages and the outbox are kept."
+    )
     facts_days: int = Field(90, ge=1, le=3650, description="Days that message facts are kept.")
     log_level: str = Field(
         "info", pattern="^(debug|info|warning|error)$", description="Least severe log line written."
@@ -203,29 +233,15 @@ class Settings(BaseSettings):
         ),
     )
 
-    @field_validator("http_bind", "https_bind", "control_bind", "smtp_bind", mode="before")
+    @field_validator("route")
     @classmethod
-    def _bind(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            try:
-                return parse_bind(value)
-            except CallerError as error:
-                raise ValueError(str(error)) from None
+    def _route(cls, value: str) -> str:
+        try:
+            if value != SANDBOX:
+                parse_route(value)
+        except CallerError as error:
+            raise ValueError(str(error)) from None
         return value
-
-    @field_validator("trusted_proxies", mode="before")
-    @classmethod
-    def _networks(cls, value: Any) -> Any:
-        parts = value.split(",") if isinstance(value, str) else value
-        networks = []
-        for part in parts:
-            text = str(part).strip()
-            if text:
-                try:
-                    networks.append(ip_network(text))
-                except ValueError as error:
-                    raise ValueError(f"{error} (example: 10.0.0.0/8,2001:db8::/32)") from None
-        return tuple(networks)
 
     @field_validator("database_url")
     @classmethod
@@ -253,15 +269,6 @@ class Settings(BaseSettings):
         if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
             raise ValueError("must be an http:// or https:// URL with a host")
         return value.rstrip("/")
-
-    @field_validator(
-        "tls_cert_file", "tls_key_file", "control_tls_cert_file", "control_tls_key_file"
-    )
-    @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None and not os.access(value, os.R_OK):
-            raise ValueError(f"{value} is not a readable file")
-        return value
 
     @field_validator("crash_at")
     @classmethod
@@ -339,7 +346,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         else:
             mistakes.append(f"{name} is not a setting{_similar(field)}")
     values |= {key: value for key, value in overrides.items() if value is not None}
-    for pair in ("tls", "control_tls"):
+    for pair in ("tls", "control_tls", "smtp_tls"):
         if (f"{pair}_cert_file" in values) != (f"{pair}_key_file" in values):
             name = f"{PREFIX}{pair.upper()}"
             mistakes.append(f"{name}_CERT_FILE and {name}_KEY_FILE must be given together")

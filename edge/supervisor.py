@@ -45,7 +45,7 @@ TICKET_KEYS: Final = 12 * 3600.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _STARTUP_ONLY = frozenset(
     {"data_dir", "database_url", "http_bind", "https_bind", "control_bind", "smtp_bind"}
-    | {"workers", "user", "master_key_file"}
+    | {"smtps_bind", "workers", "user", "master_key_file"}
 )
 
 
@@ -82,8 +82,12 @@ class Supervisor:
         self._clock = clock or SystemClock()
         self._role = role
         self._reload = reload
+        works = app.ROLES[role]
         self._settings, self._open = open_all(
-            settings, tracks=app.TRACKING in app.ROLES[role], clock=self._clock
+            settings,
+            tracks=app.TRACKING in works,
+            sends=app.SENDING in works,
+            clock=self._clock,
         )
         self._children = self._plan()
         self._rolling: list[Child] = []
@@ -117,6 +121,8 @@ class Supervisor:
             http=str(self._settings.http_bind) if self._open.http else None,
             https=str(self._settings.https_bind) if self._open.https else None,
             control=str(self._settings.control_bind),
+            smtp=str(self._settings.smtp_bind) if self._open.smtp else None,
+            smtps=str(self._settings.smtps_bind) if self._open.smtps else None,
             data_dir=str(self._settings.data_dir),
             database="embedded" if self._open.cluster else "EDGE_DATABASE_URL",
             user=self._open.user.name if self._open.user else None,
@@ -219,13 +225,15 @@ class Supervisor:
                 update={name: getattr(self._settings, name) for name in _STARTUP_ONLY}
                 | {"data_dir": self._settings.data_dir}
             )
-            tracking, control = listening.contexts(wanted)
+            found = listening.contexts(wanted)
         except EdgeError as error:
             log.error("not reloaded", error=str(error))
             return
-        if self._open.context is not None and tracking is not None:
-            self._open.context = tracking
-        self._open.control_context = control
+        if self._open.context is not None and found.tracking is not None:
+            self._open.context = found.tracking
+        self._open.control_context = found.control
+        if not self._open.smtps or found.smtp is not None:  # TLS from the first byte needs one
+            self._open.smtp_context = found.smtp
         self._settings = wanted
         self._context_made = self._clock.monotonic()
         logs.configure(wanted.log_level, "supervisor")
@@ -339,8 +347,11 @@ class Supervisor:
             http=self._open.http if mine else [],
             https=self._open.https if mine else [],
             control=self._open.control if child.work == answers else [],
+            smtp=self._open.smtp if child.work == app.SENDING else [],
+            smtps=self._open.smtps if child.work == app.SENDING else [],
             ssl_context=self._open.context,
             control_context=self._open.control_context,
+            smtp_context=self._open.smtp_context,
             vault=self._open.vault,
             dsn=self._open.dsn,
             parent_pipe=self._pipe[0],

@@ -2,15 +2,19 @@
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import platform
 import resource
 import signal
 import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 from setproctitle import setproctitle
 
+from edge.lifecycle import Tasks
 from edge.model.errors import OperatorError
 from edge.service_user import ServiceUser, become
 
@@ -99,3 +103,24 @@ def drop(user: ServiceUser | None, supervisor: int) -> None:
         raise OperatorError(f"prctl(PR_SET_PDEATHSIG) failed: {os.strerror(code)}")
     if os.getppid() != supervisor:
         raise OperatorError("the supervisor has ended")
+
+
+@contextlib.asynccontextmanager
+async def only_one(path: Path, tasks: Tasks) -> AsyncIterator[bool]:
+    """Be the only process of this data directory that does this work; False when stopped first.
+
+    A supervisor that was killed leaves children that drain for some seconds: whoever comes after
+    them waits here. The kernel frees the lock however its holder dies.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        mine = False
+        while not mine and not tasks.stopping.is_set():
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                mine = True
+            except BlockingIOError:
+                await tasks.pause(0.1)
+        yield mine
+    finally:
+        os.close(descriptor)

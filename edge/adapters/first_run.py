@@ -7,7 +7,6 @@ import secrets
 import shlex
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +23,14 @@ from edge.model.tokens import (
     Level,
     OpenTarget,
     UnsubscribeTarget,
+    make_message_id,
     pack_message_id,
 )
 from edge.model.vault import Vault
 from edge.private_files import write_private
 from edge.roster import snapshot
-from edge.settings import Bind, Settings
+from edge.setting_types import Bind
+from edge.settings import Settings
 from edge.store import api_keys, domains, events, keys, roster
 from edge.store.pool import Pool
 
@@ -92,8 +93,7 @@ async def _first_key(pool: Pool, clock: Clock) -> tuple[str, int]:
 
 
 def _message_id(clock: Clock) -> str:
-    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(clock.now()))
-    return f"{stamp}.{secrets.token_hex(8)}@{SANDBOX}"
+    return make_message_id(SANDBOX, clock.now_us(), secrets.token_bytes(8))
 
 
 def _urls(settings: Settings, domain: Domain, keyring: Keyring, message_id: str) -> dict[str, str]:
@@ -152,9 +152,15 @@ def command(settings: Settings, *words: str) -> str:
 def _api_lines(settings: Settings, key: str, number: int) -> list[str]:
     """A request that works when it is pasted; ``-k`` because the certificate names no loopback."""
     flags = "-sk" if settings.control_tls_cert_file else "-s"
+    where = f"{control_url(settings)}/v3/{SANDBOX}/messages"
+    fields = (
+        f"-F from=news@{SANDBOX} -F to={RECIPIENT} -F subject=Hello -F text=https://example.com/"
+    )
     return [
-        "Use the API with this key, which is shown only now:",
-        f"  curl {flags} --user 'api:{key}' {control_url(settings)}/v3/domains",
+        "Send a message with this API key, which is shown only now:",
+        f"  curl {flags} --user 'api:{key}' {where} {fields}",
+        "The sandbox keeps it instead of sending it; see what would have gone out:",
+        f"  {command(settings, 'outbox', 'list', SANDBOX)}",
         "End that key when you have one of your own:",
         f"  {command(settings, 'apikey', 'revoke', str(number))}",
     ]

@@ -8,11 +8,12 @@ import errno
 import socket
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.clock import Clock
 from edge.model.errors import OperatorError
-from edge.settings import Bind, Settings
+from edge.setting_types import Bind
+from edge.settings import Settings
 from edge.store.embedded import pause
 
 BACKLOG: Final = 1024
@@ -81,18 +82,25 @@ def port_of(listener: socket.socket) -> int:
     return port
 
 
-def tls_context(certificate: Path, key: Path, setting: str = "EDGE_TLS") -> ssl.SSLContext:
+def tls_context(
+    certificate: Path, key: Path, setting: str = "EDGE_TLS", *, http: bool = True
+) -> ssl.SSLContext:
     """The listener's context: TLS >= 1.2, forward secrecy only, no renegotiation, one ticket.
 
-    ``setting`` is how the names of the two settings begin.
+    ``setting`` is how the names of the two settings begin. Not ``http``: no protocol name in the
+    handshake, so that a browser's request never ends up at a mail server, and no tickets.
     Raises :class:`~edge.model.errors.OperatorError` for files that are no certificate and its key.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
-    context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    context.num_tickets = 1
+    if http:
+        context.set_alpn_protocols(["http/1.1"])
+        context.num_tickets = 1
+    else:
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
@@ -103,16 +111,32 @@ def tls_context(certificate: Path, key: Path, setting: str = "EDGE_TLS") -> ssl.
     return context
 
 
-def contexts(settings: Settings) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
-    """The contexts of tracking and of the control port; None where no certificate is given.
+class Contexts(NamedTuple):
+    """The context of each listener; None where no certificate is given."""
+
+    tracking: ssl.SSLContext | None
+    control: ssl.SSLContext | None
+    smtp: ssl.SSLContext | None
+
+
+def contexts(settings: Settings) -> Contexts:
+    """The contexts that the settings ask for. SMTP's certificate is tracking's unless it has its
+    own.
 
     Raises as :func:`tls_context`.
     """
     tracking = control = None
-    if settings.tls_cert_file is not None and settings.tls_key_file is not None:
-        tracking = tls_context(settings.tls_cert_file, settings.tls_key_file)
+    certificate, key, setting = settings.tls_cert_file, settings.tls_key_file, "EDGE_TLS"
+    if certificate is not None and key is not None:
+        tracking = tls_context(certificate, key)
     if settings.control_tls_cert_file is not None and settings.control_tls_key_file is not None:
         control = tls_context(
             settings.control_tls_cert_file, settings.control_tls_key_file, "EDGE_CONTROL_TLS"
         )
-    return tracking, control
+    if settings.smtp_tls_cert_file is not None and settings.smtp_tls_key_file is not None:
+        certificate, key = settings.smtp_tls_cert_file, settings.smtp_tls_key_file
+        setting = "EDGE_SMTP_TLS"
+    smtp = None
+    if certificate is not None and key is not None:
+        smtp = tls_context(certificate, key, setting, http=False)
+    return Contexts(tracking, control, smtp)

@@ -10,7 +10,8 @@ from edge.clock import Clock
 from edge.model.errors import OperatorError, PeerError
 from edge.model.vault import Vault
 from edge.roster import snapshot
-from edge.settings import Bind, Settings
+from edge.setting_types import Bind
+from edge.settings import Settings
 from edge.store import sealed_keys
 from edge.store.embedded import Cluster
 
@@ -26,14 +27,21 @@ class Opened:
     http: list[socket.socket] = field(default_factory=list)
     https: list[socket.socket] = field(default_factory=list)
     control: list[socket.socket] = field(default_factory=list)
+    smtp: list[socket.socket] = field(default_factory=list)
+    smtps: list[socket.socket] = field(default_factory=list)
     context: ssl.SSLContext | None = None
     control_context: ssl.SSLContext | None = None
+    smtp_context: ssl.SSLContext | None = None
     cluster: Cluster | None = None
     dsn: str = ""
 
 
-def open_all(settings: Settings, *, tracks: bool, clock: Clock) -> tuple[Settings, Opened]:
+def open_all(
+    settings: Settings, *, tracks: bool, clock: Clock, sends: bool = False
+) -> tuple[Settings, Opened]:
     """Open everything in order; the settings come back with the ports that the kernel gave.
+
+    ``tracks`` and ``sends``: whether there are children that serve tracking hostnames, and SMTP.
 
     Raises :class:`~edge.model.errors.OperatorError` for whatever does not let the edge start.
     """
@@ -49,8 +57,9 @@ def open_all(settings: Settings, *, tracks: bool, clock: Clock) -> tuple[Setting
         vault = vault_for(settings, cluster, user)
         opened = Opened(user, lock, vault, data_directory.edge_id(settings.data_dir, user))
         opened.cluster = cluster
-        opened.context, opened.control_context = listening.contexts(settings)
-        settings = _bind(settings, tracks, opened, clock)
+        found = listening.contexts(settings)
+        opened.context, opened.control_context, opened.smtp_context = found
+        settings = _bind(settings, opened, clock, tracks=tracks, sends=sends)
         if cluster is not None:
             _ = cluster.binaries  # those of its version must be here: better told now than later
             cluster.create()
@@ -90,12 +99,18 @@ def _is_new(settings: Settings, cluster: Cluster | None) -> bool:
         ) from None
 
 
-def _bind(settings: Settings, tracks: bool, opened: Opened, clock: Clock) -> Settings:
+def _bind(
+    settings: Settings, opened: Opened, clock: Clock, *, tracks: bool, sends: bool
+) -> Settings:
     wanted = {"control_bind": opened.control}
     if tracks:
         wanted["http_bind"] = opened.http
         if opened.context is not None:
             wanted["https_bind"] = opened.https
+    if sends:
+        wanted["smtp_bind"] = opened.smtp
+        if opened.smtp_context is not None:
+            wanted["smtps_bind"] = opened.smtps
     given = {}
     for name, sockets in wanted.items():
         address: Bind = getattr(settings, name)

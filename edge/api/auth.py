@@ -21,10 +21,10 @@ from aiohttp import hdrs, web
 from edge.api.context import API, KEY, Api
 from edge.api.errors import NotAllowed, TooMany, Unauthorized
 from edge.api.request_ids import Handler
-from edge.api.throttle import network_of
 from edge.model.capture import client_ip
 from edge.store import api_keys
 from edge.store.api_keys import ApiKey, Role
+from edge.throttle import network_of
 
 USER: Final = "api"
 REMEMBERED: Final = 5.0

@@ -1,5 +1,6 @@
 """What every handler works with; built by assembly, once for each application."""
 
+import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -7,11 +8,13 @@ from typing import Final
 
 from aiohttp import web
 
-from edge.api.throttle import Bucket
 from edge.clock import Clock
 from edge.model.errors import PeerError
+from edge.model.vault import Vault
+from edge.sending.accept import Acceptor
 from edge.store.api_keys import ApiKey
 from edge.store.pool import Connection, Pool
+from edge.throttle import Bucket
 
 MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""
@@ -29,13 +32,18 @@ def _nobody(_: str) -> bool:
 class Api:
     """The API's surroundings.
 
-    ``cname`` is what tracking hosts point at, ``trusted`` tells which addresses are proxies whose
+    ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
+    slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``failures`` and ``rate`` are per minute, for each address and for
     each key; 0 is no limit. ``database`` is None until Postgres was reached.
     """
 
     clock: Clock
     cname: str
+    vault: Vault
+    acceptor: Acceptor
+    entropy: Callable[[int], bytes] = secrets.token_bytes
+    public_url: str
     trusted: Callable[[str], bool] = _nobody
     failures: int = 20
     rate: int = 0

@@ -4,6 +4,7 @@ from typing import Any
 
 from edge.api.params import rfc1123
 from edge.model.domain import Domain
+from edge.sending.dns_records import Record
 from edge.store.domain_settings import DomainSettings
 
 
@@ -37,17 +38,22 @@ def domain_json(domain: Domain, settings: DomainSettings) -> dict[str, Any]:
     }
 
 
-def dns_json(domain: Domain, cname: str) -> dict[str, Any]:
+def dns_json(records: list[Record]) -> dict[str, Any]:
     """The DNS records to create. Whether they are there is unknown: nothing looks them up yet."""
-    record = {
-        "is_active": False,
-        "cached": [],
-        "name": domain.tracking_host,
-        "record_type": "CNAME",
-        "valid": "unknown",
-        "value": cname,
-    }
-    return {"receiving_dns_records": [], "sending_dns_records": [record]}
+    shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
+    for record in records:
+        one: dict[str, Any] = {
+            "is_active": False,
+            "cached": [],
+            "name": record.name,
+            "record_type": record.type,
+            "valid": "unknown",
+            "value": record.value,
+        }
+        if record.priority is not None:
+            one["priority"] = str(record.priority)
+        shown[record.for_receiving].append(one)
+    return {"receiving_dns_records": shown[True], "sending_dns_records": shown[False]}
 
 
 def tracking_json(domain: Domain, settings: DomainSettings) -> dict[str, Any]:

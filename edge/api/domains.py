@@ -15,6 +15,9 @@ from edge.api.params import Params
 from edge.api.scope import domain_of
 from edge.model.domain import DEFAULT_WEB_PREFIX, Domain, host_name
 from edge.model.errors import CallerError, NotFound
+from edge.sending.dkim import Signer
+from edge.sending.dns_records import records_of
+from edge.sending.homes import own_key
 from edge.store import credentials, domain_settings, domains
 from edge.store.pool import Connection
 
@@ -52,8 +55,10 @@ async def list_domains(request: web.Request) -> web.Response:
 
 async def _shown(request: web.Request, conn: Connection, domain: Domain) -> dict[str, Any]:
     settings = await domain_settings.get(conn, domain.number)
-    records = dns_json(domain, request.app[API].cname)
-    return {"domain": domain_json(domain, settings), **records}
+    api = request.app[API]
+    key = await own_key(conn, api.vault, domain.number, api.clock.now_us())
+    records = records_of(domain, api.cname, Signer(domain.name, key.selector, key.private))
+    return {"domain": domain_json(domain, settings), **dns_json(records)}
 
 
 async def get_domain(request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from edge.api.request_ids import Handler
 from edge.model.errors import CallerError, EdgeError, NotFound, PeerError
+from edge.sending.message import QueueFull
 from edge.store.pool import REFUSED, UNAVAILABLE
 
 log = structlog.get_logger()
@@ -76,6 +77,8 @@ def answer(error: EdgeError) -> web.Response:
             return _json(404, {"message": str(error)})
         case CallerError():
             return _json(400, {"message": str(error)})
+        case QueueFull():
+            return _json(503, {"message": str(error)}, {"Retry-After": str(RETRY_SECONDS)})
         case PeerError():
             return unavailable(error)
     log.error("request failed", error=str(error))

@@ -9,11 +9,23 @@ from typing import Final, NamedTuple
 
 from aiohttp import web
 
-from edge.api import credentials, domain_connection, domains, tracking_settings
+from edge.api import (
+    credentials,
+    domain_connection,
+    domains,
+    list_members,
+    lists,
+    messages,
+    outbox,
+    stored_messages,
+    tracking_settings,
+)
 from edge.api.auth import Need, allow
 
 DOMAIN: Final = "/v3/domains/{name}"
 DOMAINS: Final = ("/v3/domains", "/v4/domains")
+LISTS: Final = "/v3/lists"
+MEMBERS: Final = f"{LISTS}/{{address}}/members"
 
 
 class Route(NamedTuple):
@@ -39,7 +51,7 @@ def _both_versions() -> list[Route]:
     ]
 
 
-ROUTES: Final = (
+_DOMAINS: Final = (
     *_both_versions(),
     Route("GET", f"{DOMAIN}/connection", domain_connection.get_connection, Need.READ),
     Route("PUT", f"{DOMAIN}/connection", domain_connection.change_connection, Need.WRITE),
@@ -55,7 +67,36 @@ ROUTES: Final = (
     Route("DELETE", f"{DOMAIN}/credentials", credentials.delete_credentials, Need.WRITE),
     Route("PUT", f"{DOMAIN}/credentials/{{login}}", credentials.change_password, Need.WRITE),
     Route("DELETE", f"{DOMAIN}/credentials/{{login}}", credentials.delete_credential, Need.WRITE),
+    Route("GET", LISTS, lists.list_lists, Need.READ),
+    Route("POST", LISTS, lists.create_list, Need.WRITE),
+    Route("GET", f"{LISTS}/pages", lists.page_lists, Need.READ),
+    Route("GET", f"{LISTS}/{{address}}", lists.get_list, Need.READ),
+    Route("PUT", f"{LISTS}/{{address}}", lists.change_list, Need.WRITE),
+    Route("DELETE", f"{LISTS}/{{address}}", lists.delete_list, Need.WRITE),
+    Route("GET", MEMBERS, list_members.list_all, Need.READ),
+    Route("POST", MEMBERS, list_members.create_member, Need.WRITE),
+    Route("GET", f"{MEMBERS}/pages", list_members.page_members, Need.READ),
+    Route("POST", f"{MEMBERS}.json", list_members.upload_json, Need.WRITE),
+    Route("POST", f"{MEMBERS}.csv", list_members.upload_csv, Need.WRITE),
+    Route("GET", f"{MEMBERS}/{{member}}", list_members.get_member, Need.READ),
+    Route("PUT", f"{MEMBERS}/{{member}}", list_members.change_member, Need.WRITE),
+    Route("DELETE", f"{MEMBERS}/{{member}}", list_members.delete_member, Need.WRITE),
 )
+
+
+_SENDING: Final = (
+    Route("POST", "/v3/{name}/messages", messages.send, Need.SEND),
+    Route("POST", "/v3/{name}/messages.mime", messages.send_mime, Need.SEND),
+    Route("GET", f"{DOMAIN}/messages/{{key}}", stored_messages.get_message, Need.READ),
+    Route("POST", f"{DOMAIN}/messages/{{key}}", stored_messages.resend, Need.SEND),
+    Route("GET", f"{DOMAIN}/sending_queues", stored_messages.get_queues, Need.READ),
+    Route("DELETE", "/v3/{name}/envelopes", stored_messages.purge_queue, Need.WRITE),
+    Route("GET", f"{DOMAIN}/outbox", outbox.list_outbox, Need.READ),
+    Route("GET", f"{DOMAIN}/outbox/{{delivery}}", outbox.get_finished, Need.READ),
+)
+
+
+ROUTES: Final = (*_DOMAINS, *_SENDING)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

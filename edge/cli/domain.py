@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.cli import session
+from edge.cli import domain_mail, session
 from edge.cli.options import (
     AsJson,
     Config,
@@ -19,7 +19,8 @@ from edge.cli.options import (
 from edge.clock import SystemClock
 from edge.model.domain import DEFAULT_WEB_PREFIX, RETENTION_DAYS, Domain, Plan
 from edge.model.errors import CallerError
-from edge.settings import Settings, load
+from edge.sending.dns_records import Record
+from edge.settings import load
 from edge.store import domains
 
 app = typer.Typer(help="Sending domains and their tracking hosts.", no_args_is_help=True)
@@ -102,11 +103,9 @@ def _changes(
     return {name: value for name, value in given.items() if value is not None}
 
 
-def _target(settings: Settings) -> str:
-    return settings.public_host or "localhost"
-
-
-def _as_json(domain: Domain, settings: Settings, hosts: list[str] | None = None) -> dict[str, Any]:
+def _as_json(
+    domain: Domain, records: list[Record] | None = None, hosts: list[str] | None = None
+) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "name": domain.name,
         "number": domain.number,
@@ -120,20 +119,12 @@ def _as_json(domain: Domain, settings: Settings, hosts: list[str] | None = None)
         "unsubscribe-on-get": domain.unsubscribe_on_get,
         "retention-days": domain.retention_days,
         "removed": domain.removed,
-        "dns": [{"type": "CNAME", "name": domain.tracking_host, "value": _target(settings)}],
     }
+    if records is not None:
+        shown["dns"] = [domain_mail.as_json(record) for record in records]
     if hosts is not None:
         shown["hosts"] = hosts
     return shown
-
-
-def _print_records(domain: Domain, settings: Settings) -> None:
-    typer.echo("Create this DNS record:")
-    typer.echo(f"  {domain.tracking_host}.  CNAME  {_target(settings)}.")
-    if not settings.public_host:
-        typer.echo(
-            "  (EDGE_PUBLIC_HOST is not set: set it to the name of this edge that the world sees)"
-        )
 
 
 @app.command(epilog="Example: edge domain add mg.example.com --open yes --click htmlonly")
@@ -160,16 +151,17 @@ def add(
     )
     wanted = Domain(number=0, name=name, **({"web_prefix": DEFAULT_WEB_PREFIX} | fields))
 
-    async def work() -> Domain:
+    async def work() -> tuple[Domain, list[Record]]:
         async with session.database(settings, create=True) as pool, pool.acquire() as conn:
-            return await domains.add(conn, wanted, now_us=SystemClock.now_us())
+            domain = await domains.add(conn, wanted, now_us=SystemClock.now_us())
+            return domain, await domain_mail.records(conn, domain, settings)
 
-    added = run(work())
+    added, records = run(work())
     if as_json:
-        print_json(_as_json(added, settings))
+        print_json(_as_json(added, records))
         return
     typer.echo(f"Added {added.name}.")
-    _print_records(added, settings)
+    domain_mail.print_records(records, settings)
 
 
 @app.command("list", epilog="Example: edge domain list --json")
@@ -189,7 +181,7 @@ def list_(
     found = run(work())
     if as_json:
         for domain in found:
-            print_json(_as_json(domain, settings))
+            print_json(_as_json(domain))
         return
     print_table(
         ("domain", "tracking host", "scheme", "open", "click", "unsubscribe", "days", ""),
@@ -212,13 +204,14 @@ def show(
     """Show a domain, every tracking host it ever had, and its DNS records."""
     settings = load(config, data_dir=data_dir)
 
-    async def work() -> tuple[Domain, list[str]]:
+    async def work() -> tuple[Domain, list[Record], list[str]]:
         async with session.database(settings) as pool, pool.acquire() as conn:
             domain = await domains.get(conn, name)
-            return domain, await domains.hosts(conn, domain.number)
+            records = await domain_mail.records(conn, domain, settings)
+            return domain, records, await domains.hosts(conn, domain.number)
 
-    domain, hosts = run(work())
-    shown = _as_json(domain, settings, hosts)
+    domain, records, hosts = run(work())
+    shown = _as_json(domain, records, hosts)
     if as_json:
         print_json(shown)
         return
@@ -227,7 +220,7 @@ def show(
         for field, value in shown.items()
         if field != "dns"
     )
-    _print_records(domain, settings)
+    domain_mail.print_records(records, settings)
 
 
 @app.command("set", epilog="Example: edge domain set mg.example.com --click yes --plan free")
@@ -255,17 +248,18 @@ def set_(
     if not fields:
         raise CallerError("nothing to change: give at least one option (edge domain set --help)")
 
-    async def work() -> Domain:
+    async def work() -> tuple[Domain, list[Record]]:
         async with session.database(settings) as pool, pool.acquire() as conn:
-            return await domains.change(conn, name, SystemClock.now_us(), **fields)
+            domain = await domains.change(conn, name, SystemClock.now_us(), **fields)
+            return domain, await domain_mail.records(conn, domain, settings)
 
-    changed = run(work())
+    changed, records = run(work())
     if as_json:
-        print_json(_as_json(changed, settings))
+        print_json(_as_json(changed, records))
         return
     typer.echo(f"Changed {changed.name}.")
     if "web_prefix" in fields:
-        _print_records(changed, settings)
+        domain_mail.print_records(records, settings)
 
 
 @app.command(epilog="Example: edge domain remove mg.example.com")
@@ -282,3 +276,10 @@ def remove(name: Name, data_dir: DataDir = None, config: Config = None) -> None:
         f"Removed {removed.name}. Keep the CNAME of {removed.tracking_host}: links already sent "
         "are served as long as it is there."
     )
+
+
+app.command("dns", epilog="Example: edge domain dns mg.example.com")(domain_mail.dns)
+app.command(
+    "route",
+    epilog="Example: edge domain route mg.example.com smtp://relay.example.com:587",
+)(domain_mail.route)

@@ -3,7 +3,6 @@
 import secrets
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from edge.model.tokens import (
     Kind,
     Target,
     check_recipient,
+    make_message_id,
     pack_message_id,
     unpack_message_id,
 )
@@ -60,8 +60,7 @@ def _variables(text: str | None) -> dict[str, Any] | None:
 
 
 def _new_message_id(domain: Domain) -> str:
-    now = datetime.fromtimestamp(SystemClock.now_us() / 1_000_000, UTC)
-    return f"{now:%Y%m%d%H%M%S}.{secrets.token_hex(8)}@{domain.name}"
+    return make_message_id(domain.name, SystemClock.now_us(), secrets.token_bytes(8))
 
 
 def _write_report(lines: Iterable[str], *, err: bool) -> None:

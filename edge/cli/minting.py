@@ -11,7 +11,7 @@ import msgspec
 
 from edge.model.capture import Facts
 from edge.model.destination import normalise
-from edge.model.domain import Domain, Footers, host_name, public_url
+from edge.model.domain import Domain, Footers, host_name, tracking_url
 from edge.model.errors import CallerError, NotFound
 from edge.model.roster import Snapshot
 from edge.model.tokens import (
@@ -127,7 +127,9 @@ class Mint:
 
     def seal(self, domain: Domain, kind: Kind, target: Target) -> str:
         """The tracking URL of a target of this domain."""
-        return tracking_url(domain, self._keyring.seal(target), kind, self._settings)
+        settings = self._settings
+        token = self._keyring.seal(target)
+        return tracking_url(domain, token, kind.value, settings.http_port, settings.https_port)
 
     def url(self, link: Link, now_us: int) -> str:
         """The tracking URL; raises CallerError for what cannot be sealed."""
@@ -146,12 +148,6 @@ class Mint:
                     Facts(now_us, domain.number, bare, list(tags), {}, {}, link.mailing_list)
                 )
         return self.seal(domain, kind_of(target), target)
-
-
-def tracking_url(domain: Domain, token: str, kind: Kind, settings: Settings) -> str:
-    """The public URL of a token on its domain's tracking host."""
-    port = settings.https_port if domain.web_scheme == "https" else settings.http_port
-    return public_url(domain.web_scheme, domain.tracking_host, port, f"/{kind.value}/{token}")
 
 
 def message_tags(tags: Iterable[str]) -> tuple[str, ...]:

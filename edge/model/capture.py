@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -71,7 +71,13 @@ class Repeat(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
 
 
 class Facts(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
-    """Message facts on their way to Postgres from where there is no Postgres."""
+    """Message facts: what a message is known by.
+
+    ``by_recipient`` are user variables of single recipients, where they differ from
+    ``user_variables``. ``about`` is what Mailgun's events tell of the message: ``attachments``,
+    ``size``, and ``recipients`` where it had several. A ``to`` header of ``%recipient%`` stands for
+    each recipient's own address.
+    """
 
     at: int
     domain: int
@@ -80,6 +86,8 @@ class Facts(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
     user_variables: dict[str, str] = {}
     headers: dict[str, str] = {}
     mailing_list: str = ""
+    by_recipient: dict[str, dict[str, str]] = {}
+    about: dict[str, Any] = {}
 
 
 Record = Hit | Repeat | Facts

@@ -86,6 +86,12 @@ def host_name(text: str) -> str:
     return host
 
 
+def tracking_url(domain: Domain, token: str, kind: str, http_port: int, https_port: int) -> str:
+    """The public URL of a token on its domain's tracking host; ``kind`` is its path."""
+    port = https_port if domain.web_scheme == "https" else http_port
+    return public_url(domain.web_scheme, domain.tracking_host, port, f"/{kind}/{token}")
+
+
 def public_url(scheme: str, host: str, port: int, path: str) -> str:
     """An absolute URL; the scheme's own port is left out."""
     default = 443 if scheme == "https" else 80

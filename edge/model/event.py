@@ -3,6 +3,8 @@
 One type from the drain on. :mod:`edge.model.mailgun_json` is its only way to JSON.
 """
 
+from typing import Final
+
 import msgspec
 
 from edge.model.tokens import Level
@@ -37,7 +39,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What happened. ``at`` is in microseconds since the epoch, ``id`` has 16 bytes.
 
     ``repeat`` is how many equal requests the event stands for. Tags, user variables and list are
-    not here: they belong to the message, and the store joins them from its facts.
+    not here: they belong to the message, and the store joins them from its facts. ``severity``,
+    ``reason`` and ``detail`` are those of sending: how and why it failed, and a JSON object with
+    the further fields of Mailgun's structure (envelope, flags, delivery-status, storage).
     """
 
     id: bytes
@@ -56,6 +60,30 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     geolocation: Geolocation = Geolocation()
     network: str = ""
     verdict: Verdict = Verdict()
+    severity: str = ""
+    reason: str = ""
+    detail: bytes = b""
+
+
+COUNTED_ONCE: Final = frozenset({"opened", "clicked", "unsubscribed"})
+"""Kinds that a person may cause again and again, and so the only ones with unique figures."""
+
+
+class SuppressionChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A bounce or complaint that blocks an address, or (not ``active``) no longer; ``at`` in µs.
+
+    ``code`` and ``error`` are the server's words.
+    """
+
+    domain: int
+    recipient: str
+    kind: str
+    at: int
+    active: bool
+    code: str = ""
+    error: str = ""
+    event_id: bytes = b""
+    message_id: str = ""
 
 
 class UnsubscribeChange(msgspec.Struct, frozen=True, kw_only=True):

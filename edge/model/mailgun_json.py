@@ -5,7 +5,7 @@ additive fields of this project.
 """
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from edge.model.event import Event
 from edge.model.tokens import encode_base64url
@@ -16,49 +16,44 @@ def event_id(raw: bytes) -> str:
     return encode_base64url(raw)
 
 
+OF_SENDING: Final = frozenset(
+    {"accepted", "rejected", "delivered", "failed", "stored", "complained"}
+)
+"""Kinds that tell what became of a message; all others tell what its reader did."""
+
+_LEVELS: Final = {"permanent": "error", "temporary": "warn"}
+
+
 def render(
     event: Event,
     *,
     tags: list[str],
     user_variables: dict[str, str],
     mailing_list: str = "",
+    headers: dict[str, str] | None = None,
+    about: dict[str, Any] | None = None,
     has_facts: bool = True,
 ) -> dict[str, Any]:
     """An event in Mailgun's structure.
 
-    ``timestamp`` is in seconds with microseconds. ``facts: "missing"`` marks a hit on a message
-    this installation has no facts of.
+    ``timestamp`` is in seconds with microseconds. ``headers`` and ``about`` are the message facts'
+    (see :class:`~edge.model.capture.Facts`). ``facts: "missing"`` marks a hit on a message this
+    installation has no facts of.
     """
-    recipient_domain = event.recipient.rpartition("@")[2]
-    client: dict[str, Any] = {
-        "client-type": event.client.client_type,
-        "client-os": event.client.client_os,
-        "device-type": event.client.device_type,
-        "client-name": event.client.client_name,
-        "user-agent": event.user_agent,
-        "bot": event.verdict.bot,
-    }
     rendered: dict[str, Any] = {
         "event": event.event,
         "id": event_id(event.id),
         "timestamp": event.at / 1_000_000,
-        "log-level": "info",
-        "recipient": event.recipient,
-        "recipient-domain": recipient_domain,
-        "ip": event.ip,
-        "geolocation": {
-            "country": event.geolocation.country,
-            "region": event.geolocation.region,
-            "city": event.geolocation.city,
-        },
-        "client-info": client,
-        "tags": tags,
-        "campaigns": [],
-        "user-variables": user_variables,
-        "message": {"headers": {"message-id": event.message_id}},
+        "log-level": "warn" if event.event in ("rejected", "complained") else "info",
     }
-    if event.url:
-        rendered["url"] = event.url
+    if event.event != "rejected":
+        rendered["recipient"] = event.recipient
+        rendered["recipient-domain"] = event.recipient.rpartition("@")[2]
+    if event.event in OF_SENDING:
+        rendered |= _of_sending(event, headers or {}, about or {})
+    else:
+        rendered |= _of_reader(event)
+    rendered |= {"tags": tags, "campaigns": [], "user-variables": user_variables}
     if mailing_list:
         rendered["mailing-list"] = {
             "address": mailing_list,
@@ -66,10 +61,59 @@ def render(
         }
     if not has_facts:
         rendered["facts"] = "missing"
-    if event.repeat > 1:
-        rendered["repeat"] = event.repeat
-    rendered["verdict"] = {"evidence": list(event.verdict.evidence), "rules": event.verdict.rules}
     return rendered
+
+
+def _of_reader(event: Event) -> dict[str, Any]:
+    """What opens, clicks and unsubscribes have: who asked from where, and the label."""
+    found: dict[str, Any] = {
+        "ip": event.ip,
+        "geolocation": {
+            "country": event.geolocation.country,
+            "region": event.geolocation.region,
+            "city": event.geolocation.city,
+        },
+        "client-info": {
+            "client-type": event.client.client_type,
+            "client-os": event.client.client_os,
+            "device-type": event.client.device_type,
+            "client-name": event.client.client_name,
+            "user-agent": event.user_agent,
+            "bot": event.verdict.bot,
+        },
+        "message": {"headers": {"message-id": event.message_id}},
+        "verdict": {"evidence": list(event.verdict.evidence), "rules": event.verdict.rules},
+    }
+    if event.url:
+        found["url"] = event.url
+    if event.repeat > 1:
+        found["repeat"] = event.repeat
+    return found
+
+
+def _of_sending(event: Event, headers: dict[str, str], about: dict[str, Any]) -> dict[str, Any]:
+    """What accepted, delivered, failed and rejected have: the message, and how it went."""
+    shown = {name: headers.get(name, "") for name in ("to", "from", "subject")}
+    if shown["to"] == "%recipient%":
+        shown["to"] = event.recipient
+    message: dict[str, Any] = {
+        "headers": shown | {"message-id": event.message_id},
+        "attachments": about.get("attachments", []),
+        "size": about.get("size", 0),
+    }
+    if event.recipient:
+        message["recipients"] = about.get("recipients") or [event.recipient]
+    found: dict[str, Any] = {"message": message}
+    if event.severity:
+        found |= {
+            "severity": event.severity,
+            "reason": event.reason,
+            "log-level": _LEVELS[event.severity],
+        }
+    detail: dict[str, Any] = json.loads(event.detail) if event.detail else {}
+    if "scheduled-for" in detail:
+        message["scheduled-for"] = detail.pop("scheduled-for")
+    return found | detail
 
 
 def dumps(value: dict[str, Any]) -> str:

@@ -292,6 +292,12 @@ def check_recipient(recipient: str) -> str:
 _OWN_ID = re.compile(r"(\d{14})\.([0-9a-f]{16})@(.+)")
 
 
+def make_message_id(domain: str, at: int, entropy: bytes) -> str:
+    """A Message-Id of ours without angle brackets: ``at`` in µs, eight bytes of ``entropy``."""
+    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime(at // 1_000_000))
+    return f"{stamp}.{entropy[:8].hex()}@{domain}"
+
+
 def pack_message_id(message_id: str, domain: str) -> bytes | str:
     """Our own ids (``yyyymmddHHMMSS.<16 hex>@<domain>``) as 13 bytes, others verbatim.
 

@@ -43,6 +43,15 @@ UNSUBSCRIBES_IGNORED: Counter
 POSTGRES_UP: Gauge
 ROSTER_VERSION: Gauge
 CHILD_RESTARTS: Counter
+SUBMISSIONS: Counter
+SUBMITTING: Gauge
+MESSAGES_ACCEPTED: Counter
+TAGS_DROPPED: Counter
+DELIVERIES: Counter
+DELIVERIES_RECLAIMED: Counter
+DELIVERIES_FENCED: Counter
+SENDING_IN_FLIGHT: Gauge
+QUEUE_LENGTH: Gauge
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -106,6 +115,41 @@ SPECS: Final = {
     ),
     "CHILD_RESTARTS": Spec(
         Counter, "edge_child_restarts", "Children restarted by the supervisor.", ("child",)
+    ),
+    "MESSAGES_ACCEPTED": Spec(Counter, "edge_messages_accepted", "Messages accepted for sending."),
+    "TAGS_DROPPED": Spec(
+        Counter, "edge_tags_dropped", "Tags of messages that were over a limit or none at all."
+    ),
+    "DELIVERIES": Spec(
+        Counter,
+        "edge_deliveries",
+        "Attempts to deliver one copy: delivered, sandboxed, deferred or failed.",
+        ("outcome",),
+    ),
+    "DELIVERIES_RECLAIMED": Spec(
+        Counter,
+        "edge_deliveries_reclaimed",
+        "Copies that a sending process left behind when it died; each may have gone out already.",
+    ),
+    "DELIVERIES_FENCED": Spec(
+        Counter,
+        "edge_deliveries_fenced",
+        "Outcomes not recorded because the lease had gone to another process.",
+    ),
+    "SENDING_IN_FLIGHT": Spec(
+        Gauge, "edge_sending_in_flight", "Copies being delivered now.", (), "livesum"
+    ),
+    "QUEUE_LENGTH": Spec(
+        Gauge, "edge_queue_deliveries", "Copies waiting to be sent, up to EDGE_QUEUE_LIMIT."
+    ),
+    "SUBMISSIONS": Spec(
+        Counter,
+        "edge_submissions",
+        "Messages over SMTP: accepted, or the reason of a refusal.",
+        ("outcome",),
+    ),
+    "SUBMITTING": Spec(
+        Gauge, "edge_submission_connections_open", "Open SMTP connections.", (), "livesum"
     ),
 }
 

@@ -37,12 +37,12 @@ class Controls(msgspec.Struct, frozen=True, kw_only=True):
     others: dict[str, str] = {}
 
 
-def read(message: bytes) -> Controls:
+def read(message: bytes, root: mime.Part | None = None) -> Controls:
     """The control headers of a message; CallerError for one with a bad value, naming it.
 
-    A message that is none has no control headers.
+    A message that is none has no control headers. ``root`` is the message split, if it is already.
     """
-    root = mime.split(message)
+    root = root or mime.split(message)
     tags: list[str] = []
     variables: dict[str, Any] = {}
     recipients: dict[str, dict[str, Any]] = {}

@@ -10,6 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import msgspec
 
@@ -18,6 +19,9 @@ from edge.sending.replies import Phase, Reason, Reply, Verdict, unanswered
 from edge.sending.resolve import Exchanger, Exchangers, Undeliverable
 from edge.sending.routes import DirectToMx, Route, Smarthost, Tls
 from edge.sending.session import Deadlines, Peer, Session, SessionFailure, TlsFailure, open_session
+
+RESOLVED_SECONDS: Final = 10.0
+"""How long a smarthost's addresses are remembered."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -74,6 +78,7 @@ class Relay:
         self._lenient = ssl.create_default_context()
         self._lenient.check_hostname = False
         self._lenient.verify_mode = ssl.CERT_NONE
+        self._resolved: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
         self._idle: dict[Peer, deque[Session]] = {}
         self._hosts: dict[Peer, int] = {}
         self._open = 0
@@ -110,13 +115,22 @@ class Relay:
         ]
 
     async def _of_system(self, host: str, port: int) -> tuple[str, ...]:
-        """A smarthost's addresses as the system resolves them: /etc/hosts counts for it."""
+        """A smarthost's addresses as the system resolves them: /etc/hosts counts for it.
+
+        They are remembered for a while: asking costs a thread, and every message of a domain asks.
+        """
+        until, known = self._resolved.get((host, port), (0.0, ()))
+        now = self._clock.monotonic()
+        if until > now:
+            return known
         try:
             async with asyncio.timeout(self._deadlines.connect):
                 found = await asyncio.get_running_loop().getaddrinfo(host, port)
         except (OSError, UnicodeError) as error:
             raise Undeliverable(Reason.NETWORK, "dns-failure", f"{host}: {error}") from error
-        return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+        self._resolved[host, port] = (now + RESOLVED_SECONDS, addresses)
+        return addresses
 
     async def _through(
         self, peer: Peer, sender: str, recipient: str, message: bytes
@@ -193,7 +207,11 @@ class Relay:
 
     async def _opened(self, peer: Peer) -> Session:
         """A new connection; plain where opportunistic TLS fails (RFC 7435 § 3)."""
-        context = {Tls.REQUIRED: self._verifying, Tls.OPPORTUNISTIC: self._lenient}.get(peer.tls)
+        context = {
+            Tls.REQUIRED: self._verifying,
+            Tls.ENCRYPTED: self._lenient,
+            Tls.OPPORTUNISTIC: self._lenient,
+        }.get(peer.tls)
         try:
             return await open_session(peer, self._helo, context, self._deadlines)
         except TlsFailure:

@@ -2,7 +2,7 @@
 
 Spelled as a setting: ``mx``, ``smtp://user:pass@host:port`` (STARTTLS if offered, port 587 unless
 given) or ``smtps://…`` (TLS from the first byte, port 465: RFC 8314 § 3.3). ``?tls=required``,
-``?tls=opportunistic`` or ``?tls=off`` after either says what to insist on.
+``?tls=encrypted``, ``?tls=opportunistic`` or ``?tls=off`` after either says what to insist on.
 """
 
 from enum import StrEnum
@@ -17,6 +17,9 @@ SUBMISSION_PORT: Final = 587
 SUBMISSIONS_PORT: Final = 465
 MX_PORT: Final = 25
 
+SANDBOX: Final = "sandbox"
+"""The route that sends nothing: finished messages are kept in the outbox."""
+
 
 class Tls(StrEnum):
     """How much TLS a route insists on."""
@@ -24,6 +27,7 @@ class Tls(StrEnum):
     REQUIRED = (
         "required"  # with a certificate that verifies for the host's name, or nothing is sent
     )
+    ENCRYPTED = "encrypted"  # by whoever answers: the certificate is not verified
     OPPORTUNISTIC = "opportunistic"  # if offered, unverified: RFC 7435
     OFF = "off"  # never; for a relay on this machine
 
@@ -53,6 +57,16 @@ class DirectToMx(msgspec.Struct, frozen=True):
 
 
 Route = Smarthost | DirectToMx
+
+
+def with_wishes(route: Route, *, require_tls: bool, skip_verification: bool) -> Route:
+    """The route for a domain or message that asks for TLS on the way to the recipient's server.
+
+    A smarthost's own TLS is a matter of its route: what lies behind it is out of our hands.
+    """
+    if not isinstance(route, DirectToMx) or not require_tls:
+        return route
+    return DirectToMx(Tls.ENCRYPTED if skip_verification else Tls.REQUIRED, route.port)
 
 
 def parse_route(text: str) -> Route:
@@ -106,4 +120,5 @@ def _tls(query: str) -> Tls | None:
             return Tls(value)
     except ValueError:
         pass
-    raise CallerError("the only option of a route is ?tls=required, opportunistic or off")
+    words = ", ".join(Tls)
+    raise CallerError(f"the only option of a route is ?tls= and one of {words}")

@@ -101,7 +101,7 @@ class Session:
                     verdict = unanswered(Reason.NETWORK, "tls-failed", _said(error))
                     raise TlsFailure(Phase.HELO, verdict, broken=True) from error
                 await self._helo()
-            elif peer.tls is Tls.REQUIRED:
+            elif peer.tls in (Tls.REQUIRED, Tls.ENCRYPTED):
                 verdict = unanswered(Reason.POLICY, "tls-not-offered", "STARTTLS is not offered")
                 raise TlsFailure(Phase.HELO, verdict, broken=True)
         if peer.user:

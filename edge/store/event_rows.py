@@ -47,6 +47,9 @@ COLUMNS: Final = (
     "bot",
     "evidence",
     "rules",
+    "severity",
+    "reason",
+    "detail",
     "tags",
     "has_facts",
     "is_unique",
@@ -57,6 +60,8 @@ NO_TAGS: Final = struct.pack(">iii", 0, 0, 25)
 """An empty ``text[]``: no dimensions, no NULLs, element type text (oid 25)."""
 
 _NULL = b"\xff\xff\xff\xff"
+_NOT_OF_SENDING = _NULL * 3
+_JSONB_VERSION = b"\x01"
 _TRUE = b"\x00\x00\x00\x01\x01"
 _FALSE = b"\x00\x00\x00\x01\x00"
 _ID_LENGTH = b"\x00\x00\x00\x10"
@@ -127,6 +132,7 @@ class RowWriter:
                 self._clients.get(event.client) or self._client(event.client),
                 self._places.get(event.geolocation) or self._place(event.geolocation),
                 self._verdicts.get((event.network, event.verdict)) or self._verdict(event),
+                _sending(event) if event.detail or event.severity else _NOT_OF_SENDING,
             )
         )
 
@@ -166,6 +172,14 @@ class RowWriter:
             blob = _length(len(raw)) + raw + facts + (_TRUE if unique else _FALSE)
             self._tails[tags, unique] = blob
         return blob
+
+
+def _sending(event: Event) -> bytes:
+    """Severity, reason and detail; NULL where the event has none (``jsonb``: version, text)."""
+    how = text(event.severity) + text(event.reason) if event.severity else _NULL + _NULL
+    if not event.detail:
+        return how + _NULL
+    return how + _length(len(event.detail) + 1) + _JSONB_VERSION + event.detail
 
 
 def head(domain: int, *, at: int, own: int, retention: int, account: int) -> bytes:

@@ -10,14 +10,14 @@ order, the counters, which everybody writes, last, so that they are locked short
 """
 
 import datetime
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import msgspec
 
 from edge.model.capture import Facts
-from edge.model.event import Event, UnsubscribeChange
-from edge.store import facts, uniques, unsubscribes
+from edge.model.event import COUNTED_ONCE, Event, SuppressionChange, UnsubscribeChange
+from edge.store import facts, suppressions, uniques, unsubscribes
 from edge.store.event_rows import COLUMNS, HEADER, TRAILER, RowWriter, head, read_array
 from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
@@ -37,6 +37,7 @@ class Batch(msgspec.Struct):
 
     events: list[Event] = []
     unsubscribes: list[UnsubscribeChange] = []
+    suppressions: list[SuppressionChange] = []
     facts: list[Facts] = []
 
 
@@ -48,8 +49,8 @@ class Prepared(msgspec.Struct, frozen=True):
     events: list[Event]
     bodies: list[bytes]
     rows: RowWriter
-    keys: list[int]
-    """What each event is unique by."""
+    keys: list[int | None]
+    """What each event is unique by; None for a kind without unique figures."""
     messages: list[tuple[int, str]]
     message_of: list[int]
     """For each event its message's place in ``messages``."""
@@ -69,7 +70,9 @@ def prepare(batch: Batch, *, now_us: int) -> Prepared:
         events=events,
         bodies=[rows.body(event) for event in events],
         rows=rows,
-        keys=[uniques.unique_key(event) for event in events],
+        keys=[
+            uniques.unique_key(event) if event.event in COUNTED_ONCE else None for event in events
+        ],
         messages=messages,
         message_of=[places[event.domain, event.message_id] for event in events],
     )
@@ -98,6 +101,8 @@ async def add(conn: Connection, prepared: Prepared) -> None:
         counted = await _add_rows(conn, prepared)
     if batch.unsubscribes:
         await unsubscribes.apply(conn, batch.unsubscribes)
+    if batch.suppressions:
+        await suppressions.apply(conn, batch.suppressions)
     if counted:
         await _count(conn, counted, prepared.now_us)
 
@@ -115,7 +120,7 @@ async def _add_rows(conn: Connection, prepared: Prepared) -> _Counted:
         at, home = event.at, homes[event.domain]
         times.append(at if home.first <= at < home.ending and at >= oldest else now_us)
     tags = await facts.find_tags(conn, prepared.messages)
-    flags = await uniques.mark(conn, prepared.keys, times)
+    flags = await _unique(conn, prepared.keys, times)
     blobs = [HEADER]
     counted: _Counted = {}
     for event, body, at, message, unique in zip(
@@ -128,7 +133,7 @@ async def _add_rows(conn: Connection, prepared: Prepared) -> _Counted:
             body,
             rows.tail(known, unique),
         )
-        key = (domain, known, event.event, event.verdict.bot, at // HOUR_US)
+        key = (domain, known, _counted_as(event), event.verdict.bot, at // HOUR_US)
         count = counted.get(key)
         if count is None:
             counted[key] = [event.repeat, unique]
@@ -140,6 +145,25 @@ async def _add_rows(conn: Connection, prepared: Prepared) -> _Counted:
         "events", source=_once(b"".join(blobs)), columns=COLUMNS, format="binary"
     )
     return counted
+
+
+async def _unique(
+    conn: Connection, keys_of: Sequence[int | None], times: Sequence[int]
+) -> list[bool]:
+    """Whether each event counts as unique; never for a kind that has no key."""
+    flags = [False] * len(keys_of)
+    places = [place for place, key in enumerate(keys_of) if key is not None]
+    if places:
+        keys = [key for key in keys_of if key is not None]
+        marked = await uniques.mark(conn, keys, [times[place] for place in places])
+        for place, flag in zip(places, marked, strict=True):
+            flags[place] = flag
+    return flags
+
+
+def _counted_as(event: Event) -> str:
+    """As the SQL function of this name: failures are counted by how and why."""
+    return f"{event.event}/{event.severity}/{event.reason}" if event.severity else event.event
 
 
 def _moment(event: Event) -> tuple[int, bytes]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,6 +24,8 @@ class _Row(msgspec.Struct):
     user_variables: dict[str, str]
     headers: dict[str, str]
     mailing_list: str
+    by_recipient: dict[str, dict[str, str]]
+    about: dict[str, Any]
 
 
 def clean_tags(tags: Iterable[str]) -> list[str]:
@@ -54,6 +56,8 @@ async def add(conn: Connection, facts: Sequence[Facts]) -> None:
                 fact.user_variables,
                 fact.headers,
                 fact.mailing_list.lower(),
+                fact.by_recipient,
+                fact.about,
             )
     await conn.execute(_q["add"], msgspec.json.encode(list(latest.values())).decode())
 

@@ -1,7 +1,8 @@
 """Retention: old days of events are dropped whole, old counters and facts deleted in pieces.
 
 Events by their class; hourly counters 60 days; daily ones and their dimensions one year; monthly
-ones and unsubscribes for ever; message facts as set; the state of uniques until its end.
+ones and unsubscribes for ever; message facts and what is known of deliveries as set, stored
+messages as set; the state of uniques until its end.
 """
 
 from typing import Final
@@ -21,6 +22,13 @@ _PIECE: Final = 10_000
 _q = queries("retention")
 
 
+class Days(msgspec.Struct, frozen=True):
+    """What is kept as long as the settings say: message facts, and stored messages."""
+
+    facts: int = 90
+    messages: int = 7
+
+
 class Removed(msgspec.Struct):
     """What one run removed: partitions dropped, rows deleted by table."""
 
@@ -28,13 +36,14 @@ class Removed(msgspec.Struct):
     rows: dict[str, int] = {}
 
 
-async def run(conn: Connection, *, now_us: int, facts_days: int) -> Removed:
+async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Removed:
     """Remove what is past its time. For the holder of a lease, outside of a transaction.
 
     A day's partition is dropped when all of it is older than the class allows, and only after its
     dimensions are rolled up. Raises asyncpg's LockNotAvailableError (one of
     ``pool.UNAVAILABLE``) when a long query keeps a partition for over 5 s: run again later.
     """
+    days = days or Days()
     removed = Removed()
     for row in await conn.fetch(_q["classes"]):
         await _drop_days(conn, row["retention"], now_us // DAY_US, removed)
@@ -44,12 +53,16 @@ async def run(conn: Connection, *, now_us: int, facts_days: int) -> Removed:
         "hourly": (_q["expire_hourly"], HOURLY_DAYS),
         "daily": (_q["expire_daily"], DAILY_DAYS),
         "daily_dimensions": (_q["expire_dimensions"], DAILY_DAYS),
-        "message_facts": (queries("facts")["expire"], facts_days),
+        "message_facts": (queries("facts")["expire"], days.facts),
+        "message_sources": (queries("messages")["expire_sources"], days.messages),
+        "outbox": (queries("outbox")["expire"], days.messages),
+        "deliveries": (queries("deliveries")["expire"], days.facts),
+        "messages": (queries("messages")["expire"], days.facts),
         "uniques": (_q["expire_uniques"], 0),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),
     }
-    for table, (statement, days) in pieces.items():
-        removed.rows[table] = await _expire(conn, statement, now_us - days * DAY_US)
+    for table, (statement, age) in pieces.items():
+        removed.rows[table] = await _expire(conn, statement, now_us - age * DAY_US)
     await conn.execute(_q["expire_rolled_days"], now_us - 2 * DAILY_DAYS * DAY_US)
     return removed
 

@@ -30,6 +30,8 @@ class Found(msgspec.Struct, frozen=True):
     tags: list[str]
     user_variables: dict[str, str]
     mailing_list: str
+    headers: dict[str, str]
+    about: dict[str, Any]
     has_facts: bool
     is_unique: bool
     own_time: int | None
@@ -43,6 +45,8 @@ class Found(msgspec.Struct, frozen=True):
             tags=self.tags,
             user_variables=self.user_variables,
             mailing_list=self.mailing_list,
+            headers=self.headers,
+            about=self.about,
             has_facts=self.has_facts,
         )
 
@@ -137,7 +141,6 @@ async def show(conn: Connection, text: str) -> Found:
 
 
 def _found(row: asyncpg.Record) -> Found:
-    variables = row["user_variables"]
     event = Event(
         id=row["id"],
         event=row["event"],
@@ -157,15 +160,25 @@ def _found(row: asyncpg.Record) -> Found:
         geolocation=Geolocation(row["country"], row["region"], row["city"]),
         network=row["network"],
         verdict=Verdict(row["bot"], tuple(row["evidence"]), row["rules"]),
+        severity=row["severity"] or "",
+        reason=row["reason"] or "",
+        detail=(row["detail"] or "").encode(),
     )
     return Found(
         event=event,
         tags=row["tags"],
-        user_variables=msgspec.json.decode(variables) if variables else {},
+        user_variables=_object(row["user_variables"]),
         mailing_list=row["mailing_list"] or "",
+        headers=_object(row["headers"]),
+        about=_object(row["about"]),
         has_facts=row["has_facts"],
         is_unique=row["is_unique"],
         own_time=row["own_time"],
         received_at=row["received_at"],
         xid=row["xid"],
     )
+
+
+def _object(text: str | None) -> dict[str, Any]:
+    """A JSON object of the facts, empty where there are none."""
+    return msgspec.json.decode(text) if text else {}

@@ -3,6 +3,9 @@
 Last writer wins by the event's time, with tombstones, so that replay and reordering between edges
 are harmless. Addresses are kept in lower case: no mail system of today tells ``Ann@`` from
 ``ann@``, and a suppression that is missed because of a capital letter is a broken promise.
+
+One from a list flags the list's member and blocks nothing else. What the API says of a member later
+(:mod:`edge.store.list_members`) wins over it, and the other way round.
 """
 
 from collections.abc import Sequence
@@ -40,3 +43,7 @@ async def apply(conn: Connection, changes: Sequence[UnsubscribeChange]) -> None:
             [c.event_id for c in ordered],
             [c.message_id for c in ordered],
         )
+    of_lists = [key for key in keys if key[2] == Level.LIST]
+    if of_lists:
+        domains, addresses, _, lists = zip(*of_lists, strict=True)
+        await conn.execute(_q["flag_members"], domains, addresses, lists)

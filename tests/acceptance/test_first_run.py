@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.integration.run.serving import PROGRAM, edge
+from tests.integration.run.serving import PROGRAM, edge, until
 
 
 def test_the_first_start_prints_commands_that_work_and_the_second_where_things_are() -> None:
@@ -26,7 +26,9 @@ def test_the_first_start_prints_commands_that_work_and_the_second_where_things_a
         assert "email.example.com" in done.stdout
         asked = next(shlex.split(line) for line in welcome if "--user" in line)
         answer = subprocess.run(asked, capture_output=True, text=True, check=True)
-        assert '"name": "sandbox.localhost"' in answer.stdout
+        assert '"message": "Queued. Thank you."' in answer.stdout
+        listed = next(shlex.split(line) for line in welcome if "outbox list" in line)
+        until("the message is kept", lambda: b"Hello" in subprocess.check_output(listed))
         assert one.stop() == 0
         length = len(one.output)
         one.start().ready()

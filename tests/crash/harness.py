@@ -60,6 +60,8 @@ class Edge:
         self._settings = {
             "EDGE_HTTP_BIND": f"127.0.0.1:{self.port}",
             "EDGE_CONTROL_BIND": f"127.0.0.1:{self.control}",
+            "EDGE_SMTP_BIND": "127.0.0.1:0",
+            "EDGE_SMTPS_BIND": "127.0.0.1:0",
             "EDGE_DATA_DIR": str(self.data_dir),
             "EDGE_WORKERS": "2",
             "EDGE_SETTLE": "0.3",

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from edge.api import request_ids
-from edge.api.throttle import Bucket, network_of
 from edge.clock import ManualClock
 from edge.store import api_keys, credentials
 from edge.store.pool import Pool
+from edge.throttle import Bucket, network_of
 from tests.integration.api.worlds import OURS, World, basic, serving
 
 OPEN = f"/v3/domains/{OURS}/tracking/open"

@@ -44,7 +44,8 @@ DELETE FROM daily_dimensions WHERE retention = $1 AND day = $2;
 -- name: roll_dimensions
 INSERT INTO daily_dimensions
     (day, retention, domain, tag, event, bot, dimension, value, total, uniq)
-SELECT $2::date, $1::smallint, e.domain, t.tag, e.event, e.bot, v.dimension, v.value,
+SELECT $2::date, $1::smallint, e.domain, t.tag, counted_as(e.event, e.severity, e.reason), e.bot,
+       v.dimension, v.value,
        sum(e.repeat), count(*) FILTER (WHERE e.is_unique)
 FROM events e
 CROSS JOIN LATERAL (SELECT '' AS tag UNION ALL SELECT unnest(e.tags)) t
@@ -59,7 +60,7 @@ WHERE e.retention = $1::smallint
   AND e.at >= $2::date::timestamp AT TIME ZONE 'UTC'
   AND e.at < ($2::date + 1)::timestamp AT TIME ZONE 'UTC'
   AND (v.dimension <> 'link' OR v.value <> '')
-GROUP BY e.domain, t.tag, e.event, e.bot, v.dimension, v.value;
+GROUP BY e.domain, t.tag, counted_as(e.event, e.severity, e.reason), e.bot, v.dimension, v.value;
 
 -- name: mark_rolled
 INSERT INTO rolled_days (retention, day) VALUES ($1, $2) ON CONFLICT DO NOTHING;

@@ -24,7 +24,8 @@ WITH span AS (
     FROM domains d JOIN event_days c ON c.retention = d.retention_days
     WHERE $1::integer IS NULL OR d.number = $1
 ), stored AS (
-    SELECT e.domain, t.tag, e.event, e.bot, date_trunc('hour', e.at, 'UTC') AS hour,
+    SELECT e.domain, t.tag, counted_as(e.event, e.severity, e.reason) AS event, e.bot,
+           date_trunc('hour', e.at, 'UTC') AS hour,
            sum(e.repeat)::bigint AS total, count(*) FILTER (WHERE e.is_unique) AS uniq
     FROM events e JOIN span s ON s.domain = e.domain AND e.at >= s.start
     CROSS JOIN LATERAL (SELECT '' AS tag UNION ALL SELECT unnest(e.tags)) t
@@ -51,6 +52,7 @@ WITH span AS (
            lag(e.at) OVER (PARTITION BY e.domain, e.message_id, e.recipient, e.event, e.bot,
                                         e.is_unique ORDER BY e.at, e.id) AS one_before
     FROM events e JOIN span s ON s.domain = e.domain AND e.at >= s.start
+    WHERE e.event IN ('opened', 'clicked', 'unsubscribed')
     WINDOW k AS (PARTITION BY e.domain, e.message_id, e.recipient, e.event, e.bot)
 )
 SELECT domain, id, at, event, is_unique FROM judged

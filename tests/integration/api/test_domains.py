@@ -26,12 +26,23 @@ async def test_a_domain_from_adding_to_deleting(db: Pool, base: str) -> None:
         assert re.fullmatch("[0-9a-f]{24}", shown["id"])
         assert shown["created_at"].endswith(" GMT")
         assert parsedate_to_datetime(shown["created_at"]).year >= 2025
-        (record,) = made.json["sending_dns_records"]
-        assert (record["record_type"], record["name"], record["value"]) == (
+        cname, dkim, *spf = made.json["sending_dns_records"]
+        assert (cname["record_type"], cname["name"], cname["value"]) == (
             *("CNAME", "email.new.example.com"),
             "edge.example.org",
         )
-        assert made.json["receiving_dns_records"] == []
+        assert (dkim["record_type"], dkim["name"]) == (
+            *("TXT", "edge1._domainkey.new.example.com"),
+        )
+        assert dkim["value"].startswith("v=DKIM1; k=rsa; p=MII")
+        assert [(one["name"], one["value"]) for one in spf] == [
+            ("new.example.com", "v=spf1 a:edge.example.org ~all"),
+            ("bounces.new.example.com", "v=spf1 a:edge.example.org ~all"),
+        ]
+        (mx,) = made.json["receiving_dns_records"]
+        assert (mx["record_type"], mx["name"], mx["value"], mx["priority"]) == (
+            *("MX", "bounces.new.example.com", "edge.example.org", "10"),
+        )
         assert made.headers["Cache-Control"] == "no-store"
         got = await world.ask("GET", f"{base}/new.example.com")
         assert (got.status, got.json["domain"]) == (200, shown)

@@ -1,5 +1,8 @@
 """A key of one domain learns nothing of another: generated over every route with a domain in it."""
 
+import re
+from urllib.parse import unquote
+
 import pytest
 
 from edge.api.routes import ROUTES, Route
@@ -18,10 +21,12 @@ async def test_another_domain_does_not_exist_for_a_domains_key(db: Pool, route: 
         body = {"login": "ann", "password": "12345678", "active": "yes"}
         before = (await world.ask("GET", f"/v3/domains/{OTHER}/tracking")).json
         for name in NAMES:
-            path = route.path.replace("{name}", name).replace("{login}", "ann")
+            path = re.sub(r"\{\w+\}", "1", route.path.replace("{name}", name))
             sent = {} if route.method == "GET" else {"data": body}
             got = await world.ask(route.method, path, key=key, **sent)
-            assert (got.status, got.json) == (404, {"message": "Domain not found"}), name
+            assert got.status == 404, name
+            # Where it sends, Mailgun names the domain: as it was asked for, whatever that is.
+            assert got.message in ("Domain not found", f"Domain not found: {unquote(name)}"), name
         assert (await world.ask("GET", f"/v3/domains/{OTHER}/tracking")).json == before
         assert (await world.ask("GET", f"/v3/domains/{OTHER}/credentials")).json["items"] == []
 

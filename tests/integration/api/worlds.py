@@ -15,7 +15,10 @@ import aiohttp
 from edge import control
 from edge.api.context import Api
 from edge.clock import ManualClock
+from edge.lifecycle import Tasks
 from edge.model.domain import Domain
+from edge.model.vault import Vault
+from edge.sending.accept import Acceptor
 from edge.store import api_keys, domains
 from edge.store.api_keys import Role
 from edge.store.pool import Pool
@@ -93,19 +96,35 @@ def basic(key: str, user: str = "api") -> str:
 async def serving(db: Pool, **settings: Any) -> AsyncIterator[World]:
     """Two domains, an account key, and the application on a port that the kernel chose."""
     clock = ManualClock(time.time())
-    api = Api(clock=clock, cname="edge.example.org", database=db, **settings)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()
     listener.setblocking(False)
     port = listener.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    acceptor = Acceptor(clock, public_url=url, queue_limit=1000, most_tags=100)
+    acceptor.database = db
+    given = {"public_url": url} | settings
+    api = Api(
+        clock=clock,
+        cname="edge.example.org",
+        vault=Vault(bytes(32)),
+        acceptor=acceptor,
+        database=db,
+        **given,
+    )
+    tasks = Tasks(grace=2.0)
+    tasks.spawn("accept", acceptor.run(tasks))
     view = control.View(data_dir=Path("nowhere"), role="control", pool=db)
     async with control.serving(view, [listener], None, api), aiohttp.ClientSession() as session:
-        world = World(f"http://127.0.0.1:{port}", port, api, clock, session)
+        world = World(url, port, api, clock, session)
         for name in (OURS, OTHER):
             await world.add_domain(name)
         world.key = await world.make_key()
-        yield world
+        try:
+            yield world
+        finally:
+            await tasks.close()
 
 
 async def sending_key(world: World) -> str:

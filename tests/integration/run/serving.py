@@ -71,6 +71,8 @@ class Edge:
         environment |= {
             "EDGE_HTTP_BIND": f"127.0.0.1:{self.http}",
             "EDGE_CONTROL_BIND": f"127.0.0.1:{self.control}",
+            "EDGE_SMTP_BIND": "127.0.0.1:0",
+            "EDGE_SMTPS_BIND": "127.0.0.1:0",
             "EDGE_WORKERS": "1",
             "EDGE_SETTLE": "0",
             **self._environment,

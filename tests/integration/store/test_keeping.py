@@ -13,6 +13,7 @@ from edge.model.vault import Vault
 from edge.store import domains, keys, partitions, retention, rollups, roster, search, stats, verify
 from edge.store.filters import Filter
 from edge.store.pool import Pool
+from edge.store.retention import Days
 from tests.integration.store.worlds import DAY, HOUR, NOW, domain, event, facts, store
 
 VAULT = Vault(bytes(32))
@@ -154,7 +155,7 @@ async def test_retention_drops_what_is_past_and_keeps_its_figures(db: Pool) -> N
         await store(conn, *made, facts=[facts("t")])
         later = NOW + DAY
         await partitions.ensure(conn, now_us=later)
-        removed = await retention.run(conn, now_us=later, facts_days=90)
+        removed = await retention.run(conn, now_us=later)
         assert len(removed.partitions) == 1
         assert removed.partitions[0].startswith("events_r2_")
         assert await search.count(conn, Filter(domain=1)) == 1
@@ -173,7 +174,7 @@ async def test_retention_drops_what_is_past_and_keeps_its_figures(db: Pool) -> N
         late = event(domain=2, at=NOW - 2 * DAY)
         await store(conn, late, now=later)
         assert await conn.fetchval("SELECT own_time FROM events WHERE domain = 2") == late.at
-        assert (await retention.run(conn, now_us=later, facts_days=90)).partitions == []
+        assert (await retention.run(conn, now_us=later)).partitions == []
 
 
 async def test_retention_removes_old_counters_facts_and_state(db: Pool) -> None:
@@ -183,19 +184,21 @@ async def test_retention_removes_old_counters_facts_and_state(db: Pool) -> None:
         await store(conn, event(), facts=[facts("t")])
         await rollups.run(conn, now_us=NOW)
         await conn.execute("UPDATE message_facts SET created_at = now() - interval '89 days'")
-        assert (await retention.run(conn, now_us=NOW, facts_days=90)).rows["message_facts"] == 0
+        assert (await retention.run(conn, now_us=NOW)).rows["message_facts"] == 0
         after = NOW + 59 * DAY
-        removed = await retention.run(conn, now_us=after, facts_days=90)
+        removed = await retention.run(conn, now_us=after)
         assert removed.rows["message_facts"] == 1
         assert removed.rows["uniques"] == 1
         assert removed.rows["hourly"] == 0
-        assert (await retention.run(conn, now_us=NOW + 61 * DAY, facts_days=1)).rows["hourly"] == 2
+        assert (await retention.run(conn, now_us=NOW + 61 * DAY, days=Days(facts=1))).rows[
+            "hourly"
+        ] == 2
         end = NOW + 400 * DAY
         (day,) = await stats.totals(
             conn, 1, begin=NOW - DAY, end=end, resolution="day", now_us=NOW + 61 * DAY
         )
         assert day.total == 1
-        assert (await retention.run(conn, now_us=end, facts_days=1)).rows["daily"] == 2
+        assert (await retention.run(conn, now_us=end, days=Days(facts=1))).rows["daily"] == 2
         assert await conn.fetchval("SELECT count(*) FROM monthly") == 2
 
 
@@ -216,7 +219,7 @@ async def test_a_class_that_nobody_uses_goes(db: Pool) -> None:
     async with db.acquire() as conn:
         await domain(conn, retention_days=1)
         await domains.change(conn, "mg.example.com", NOW, retention_days=30)
-        await retention.run(conn, now_us=NOW + 20 * DAY, facts_days=90)
+        await retention.run(conn, now_us=NOW + 20 * DAY)
         assert await conn.fetchval("SELECT to_regclass('events_r1')") is None
         assert await conn.fetchval("SELECT count(*) FROM event_days") == 1
 

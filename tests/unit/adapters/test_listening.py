@@ -1,5 +1,6 @@
 """Listening sockets and the TLS context."""
 
+import contextlib
 import datetime
 import socket
 import ssl
@@ -12,10 +13,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edge.adapters import listening
+from edge.adapters import data_directory, listening, opening
 from edge.clock import SystemClock
 from edge.model.errors import OperatorError
-from edge.settings import Bind
+from edge.setting_types import Bind
+from edge.settings import load
+from tests.integration.run.serving import place
 
 CLOCK = SystemClock()
 
@@ -116,3 +119,59 @@ def test_files_that_are_no_certificate(tmp_path: Path) -> None:
     _, key = certificate(other)
     with pytest.raises(OperatorError, match="EDGE_TLS_CERT_FILE"):
         listening.tls_context(cert, key)
+
+
+def test_smtp_takes_trackings_certificate_unless_it_has_its_own(tmp_path: Path) -> None:
+    """Its context is another one all the same: no protocol of the web, and no tickets."""
+    cert, private = certificate(tmp_path)
+    none = listening.contexts(load())
+    assert none == (None, None, None)
+    shared = listening.contexts(load(tls_cert_file=cert, tls_key_file=private))
+    assert shared.tracking is not None
+    assert shared.smtp is not None
+    assert shared.smtp is not shared.tracking
+    assert shared.smtp.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert shared.smtp.num_tickets == 0
+    own = listening.contexts(load(smtp_tls_cert_file=cert, smtp_tls_key_file=private))
+    assert own.tracking is None
+    assert own.smtp is not None
+    with pytest.raises(OperatorError, match="EDGE_SMTP_TLS_CERT_FILE"):
+        listening.contexts(load(smtp_tls_cert_file=private, smtp_tls_key_file=cert))
+
+
+def test_half_a_pair_of_smtp_files_is_a_mistake(tmp_path: Path) -> None:
+    """As with the other certificates; networks are read and checked."""
+    cert, _ = certificate(tmp_path)
+    with pytest.raises(OperatorError, match="EDGE_SMTP_TLS_CERT_FILE and EDGE_SMTP_TLS_KEY_FILE"):
+        load(smtp_tls_cert_file=cert)
+    with pytest.raises(OperatorError, match="EDGE_SMTP_NETWORKS"):
+        load(smtp_networks="127.0.0.1/8")
+    assert len(load(smtp_networks="127.0.0.0/8, ::1/128").smtp_networks) == 2
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize("sends", [False, True])
+def test_smtp_is_bound_only_for_the_child_that_sends(
+    tmp_path: Path, sends: bool, tls: bool
+) -> None:
+    """And the port of TLS from the first byte only where there is a certificate."""
+    files = dict(zip(("tls_cert_file", "tls_key_file"), certificate(tmp_path), strict=True))
+    with place() as base:
+        data_directory.make_master_key(base / "key", None)
+        settings = load(
+            smtp_bind="127.0.0.1:0",
+            smtps_bind="127.0.0.1:0",
+            control_bind="127.0.0.1:0",
+            data_dir=base / "data",
+            database_url="postgresql://nowhere.invalid/",
+            master_key_file=base / "key",
+            **(files if tls else {}),
+        )
+        bound, opened = opening.open_all(settings, tracks=False, sends=sends, clock=CLOCK)
+        with contextlib.ExitStack() as closing:
+            closing.callback(opened.lock.end)
+            for listener in [*opened.smtp, *opened.smtps, *opened.control]:
+                closing.enter_context(listener)
+            assert (len(opened.smtp), len(opened.smtps)) == (sends, sends and tls)
+            assert (bound.smtp_bind.port > 0) == sends
+            assert (bound.smtps_bind.port > 0) == (sends and tls)

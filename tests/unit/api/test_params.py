@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from edge.api.body import Fields
 from edge.api.params import Params, parse_time, rfc1123
-from edge.api.throttle import Bucket
 from edge.clock import ManualClock
 from edge.model.errors import CallerError
+from edge.throttle import Bucket
 
 
 def params(**values: str | list[str]) -> Params:

@@ -1,0 +1,134 @@
+"""Stored messages: looked at, sent again; and the queue as Mailgun's clients ask for it."""
+
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from typing import Any, Final
+
+import msgspec
+from aiohttp import hdrs, web
+
+from edge.api import params
+from edge.api.auth import address_of
+from edge.api.context import API, KEY
+from edge.api.messages import NOT_AN_ADDRESS, QUEUED
+from edge.api.scope import domain_of
+from edge.model.addresses import mailboxes
+from edge.model.errors import CallerError
+from edge.sending.message import Addressee, Message, Options, Origin
+from edge.store import deliveries, messages
+from edge.store.messages import Stored
+
+MIME: Final = "message/rfc2822"
+"""What a client accepts that wants the message as it is; Mailgun's own name for it."""
+
+_QUEUE: Final = {"is_disabled": False, "disabled": {"until": "", "reason": ""}}
+
+
+async def get_message(request: web.Request) -> web.Response:
+    """``GET …/messages/{key}``: read into its parts, or whole for ``Accept: message/rfc2822``."""
+    async with request.app[API].connection() as conn:
+        domain = await domain_of(request, conn)
+        stored = await messages.get(conn, domain.number, request.match_info["key"])
+        recipients = await messages.recipients(conn, stored.number)
+    parsed = BytesParser(policy=policy.default).parsebytes(stored.source or b"")
+    head = {
+        "sender": stored.sender,
+        "recipients": ", ".join(recipients),
+        "subject": _header(parsed, "Subject"),
+        "from": _header(parsed, "From"),
+    }
+    if MIME in request.headers.get(hdrs.ACCEPT, ""):
+        body = (stored.source or b"").decode("utf-8", "replace")
+        return web.json_response(head | {"body-mime": body})
+    return web.json_response(head | _parts(parsed))
+
+
+def _header(parsed: EmailMessage, name: str) -> str:
+    return str(parsed.get(name, ""))
+
+
+def _parts(parsed: EmailMessage) -> dict[str, Any]:
+    """Header fields at the top level, bodies, and what is attached (RFC 5322, 2045)."""
+    headers = [[name, str(value)] for name, value in parsed.items()]
+    text, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
+    plain = _content(text)
+    found: dict[str, Any] = dict(reversed(headers))
+    return found | {
+        "body-plain": plain,
+        "body-html": _content(html),
+        "stripped-text": plain,
+        "stripped-html": _content(html),
+        "stripped-signature": "",
+        "message-headers": headers,
+        "attachments": [
+            {
+                "name": part.get_filename() or "",
+                "content-type": part.get_content_type(),
+                "size": len(part.get_payload(decode=True) or b""),
+            }
+            for part in parsed.iter_attachments()
+        ],
+    }
+
+
+def _content(part: Any) -> str:
+    """A body as text; one in a charset that nobody knows is shown with replacements."""
+    if part is None:
+        return ""
+    try:
+        return str(part.get_content())
+    except (LookupError, UnicodeError):
+        return bytes(part.get_payload(decode=True) or b"").decode("utf-8", "replace")
+
+
+async def resend(request: web.Request) -> web.Response:
+    """``POST …/messages/{key}`` with ``to``: the stored message once more, to somebody else."""
+    given = await params.read(request)
+    api = request.app[API]
+    async with api.connection() as conn:
+        domain = await domain_of(request, conn)
+        stored = await messages.get(conn, domain.number, request.match_info["key"])
+    found = []
+    for value in given.texts("to"):
+        try:
+            found += mailboxes(value)
+        except CallerError as error:
+            raise CallerError(f"to parameter {NOT_AN_ADDRESS} ({error})") from None
+    if not found:
+        raise CallerError("to parameter is missing")
+    accepted = await api.acceptor.accept(
+        Message(
+            domain=domain,
+            source=stored.source or b"",
+            sender=stored.sender,
+            recipients=tuple(Addressee(box.address, box.name) for box in found),
+            options=_again(stored),
+            origin=Origin(method="HTTP", ip=address_of(request, api), api_key=request[KEY].id),
+        )
+    )
+    return web.json_response({"id": f"<{accepted.message_id}>", "message": QUEUED})
+
+
+def _again(stored: Stored) -> Options:
+    """The options of the first time, but for when it was to be sent."""
+    options = msgspec.json.decode(stored.options, type=Options)
+    return msgspec.structs.replace(
+        options, deliver_at=0, deliver_within=0, mailing_list="", test_mode=False
+    )
+
+
+async def get_queues(request: web.Request) -> web.Response:
+    """``GET …/sending_queues``: nothing here disables a queue."""
+    async with request.app[API].connection() as conn:
+        await domain_of(request, conn)
+    return web.json_response({"regular": _QUEUE, "scheduled": _QUEUE})
+
+
+async def purge_queue(request: web.Request) -> web.Response:
+    """``DELETE /v3/{name}/envelopes``: drop what waits, but for what is being sent."""
+    api = request.app[API]
+    async with api.connection() as conn:
+        domain = await domain_of(request, conn)
+        await deliveries.purge(conn, domain.number, api.clock.now_us())
+    return web.json_response({"message": "done"})
