@@ -300,10 +300,13 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
+        resolvers=[(bind.host, bind.port) for bind in settings.resolvers],
+        probe_port=settings.acme_http_port,
     )
 
 
 async def _control(inh: Inheritance) -> None:
+    crash.arm(inh.settings.crash_at)
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
         acceptor = _acceptor(inh.settings)

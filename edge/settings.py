@@ -207,6 +207,15 @@ class Settings(BaseSettings):
     resolvers: Addresses = Field(
         (), description="DNS resolvers, host:port, comma separated; default: the system's."
     )
+    acme_http_port: int = Field(
+        80,
+        ge=1,
+        le=65535,
+        description=(
+            "Port on which the outside reaches tracking hosts over HTTP, for probes before a "
+            "certificate is ordered and by `edge domain check`; authorities know only 80."
+        ),
+    )
     deliveries_at_once: int = Field(
         100, ge=2, le=2_000, description="Copies of messages that are being sent at a time."
     )

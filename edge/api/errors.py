@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from edge.api.request_ids import Handler
+from edge.doctor.examine import Busy
 from edge.model.errors import CallerError, EdgeError, NotFound, PeerError
 from edge.sending.message import QueueFull
 from edge.store.pool import REFUSED, UNAVAILABLE
@@ -78,7 +79,10 @@ def answer(error: EdgeError) -> web.Response:
         case CallerError():
             return _json(400, {"message": str(error)})
         case QueueFull():
-            return _json(503, {"message": str(error)}, {"Retry-After": str(RETRY_SECONDS)})
+            log.warning("request refused", error=str(error))
+            return _later("The sending queue is full; try again later")
+        case Busy():
+            return _later(str(error))
         case PeerError():
             return unavailable(error)
     log.error("request failed", error=str(error))
@@ -88,11 +92,11 @@ def answer(error: EdgeError) -> web.Response:
 def unavailable(error: Exception) -> web.Response:
     """503 while the database is away; the reason is in the log, not in the answer."""
     log.warning("request refused: the database is away", error=repr(error))
-    return _json(
-        503,
-        {"message": "The database is not available; try again"},
-        {"Retry-After": str(RETRY_SECONDS)},
-    )
+    return _later("The database is not available; try again")
+
+
+def _later(message: str) -> web.Response:
+    return _json(503, {"message": message}, {"Retry-After": str(RETRY_SECONDS)})
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -22,7 +22,7 @@ from edge.model.errors import CallerError
 from edge.model.tokens import make_message_id
 from edge.rewriting import switches
 from edge.rewriting.switches import Given
-from edge.sending.compose import Attachment, Parts, compose, message_id_given
+from edge.sending.compose import Attachment, Parts, compose, message_id_given, with_headers
 from edge.sending.hops import author
 from edge.sending.message import (
     MAX_MESSAGE,
@@ -110,7 +110,9 @@ async def send_mime(request: web.Request) -> web.Response:
     batch = _batch(given)
     options = _options(given, personal=batch is not None)
     source = _mime(given)
+    headers = _prefixed(given, "h:")
     given.check()
+    source = with_headers(source, headers)
     recipients = _addressees(to, batch or {})
     return await _accepted(request, domain, source, author(source), recipients, options)
 
@@ -184,6 +186,9 @@ def _batch(given: Params) -> dict[str, dict[str, Any]] | None:
             address.strip().lower(): values
             for address, values in msgspec.json.decode(text, type=dict[str, dict[str, Any]]).items()
         }
+    except RecursionError:
+        given.mistake("recipient-variables is nested too deeply")
+        return None
     except msgspec.DecodeError as error:
         given.mistake(
             "recipient-variables has to be a JSON object of objects by address, like "

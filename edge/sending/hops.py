@@ -27,6 +27,9 @@ LONGEST_FROM: Final = 8192
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE)
 _EMPTY_LINE = re.compile(rb"\n(\r?\n)")
 HIDDEN: Final = frozenset({"bcc", "resent-bcc", "return-path"})
+"""Fields that are taken out: who the first two name is nobody else's business, and the last is the
+final server's to write (RFC 5322 § 3.6.3, RFC 5321 § 4.4)."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 
@@ -84,15 +87,6 @@ def header_of(source: bytes) -> bytes:
         return b""
     end = _EMPTY_LINE.search(source)
     return source if end is None else source[: end.start(1)]
-
-
-def visible(header: bytes) -> bytes:
-    """The header without Bcc and Return-Path: who they name is nobody else's business, and the
-    latter is the last server's to write (RFC 5322 § 3.6.3, RFC 5321 § 4.4).
-    """
-    return _FIELD.sub(
-        lambda field: b"" if field[1].lower().decode() in HIDDEN else field[0], header
-    )
 
 
 def goes_round(header: bytes, mark: str) -> bool:
