@@ -17,7 +17,7 @@ from certs.clock import Clock
 from certs.errors import CertificateError, LeaseLost, OperatorError, Unavailable
 from certs.host import Host, from_json, to_json
 from certs.issued import Certificate
-from certs.keys import thumbprint
+from certs.keys import new_key, thumbprint
 from certs.storage import Account, Claim
 from edge.model import errors
 from edge.model.vault import Vault
@@ -139,13 +139,12 @@ class PostgresStorage:
         """Make the account at this authority the one whose thumbprint answers challenges.
 
         An installation has one account key: an authority without an account gets the key that
-        answered before, so that orders at the former one, and edges that know only the former
-        thumbprint, go on.
+        answered before, so that edges which know only the former thumbprint go on answering.
         """
         async with self._connection(Unavailable) as conn:
             before = await certificates.account(conn, self._vault, None)
-        if before is not None and await self.account(directory) is None:
-            await self.save_account(Account(directory, before.key))
+        if await self.account(directory) is None:
+            await self.save_account(Account(directory, before.key if before else new_key()))
         async with self._connection(Unavailable) as conn:
             await certificates.answer_as(conn, directory)
 

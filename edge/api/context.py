@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from certs.storage import Gate
 from edge.clock import Clock
 from edge.model.errors import PeerError
 from edge.model.vault import Vault
@@ -35,7 +36,8 @@ class Api:
     ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
     slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``failures`` and ``rate`` are per minute, for each address and for
-    each key; 0 is no limit. ``database`` is None until Postgres was reached.
+    each key; 0 is no limit. ``gate`` raises unless a certificate may be ordered for a host name;
+    None while certificates are off. ``database`` is None until Postgres was reached.
     """
 
     clock: Clock
@@ -48,6 +50,7 @@ class Api:
     failures: int = 20
     rate: int = 0
     max_body: int = MAX_BODY
+    gate: Gate | None = None
     database: Pool | None = None
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
