@@ -26,7 +26,7 @@ from edge.model.certificate import DAY
 from edge.model.vault import Vault
 from edge.observe import metrics
 from edge.settings import Settings
-from edge.store import certificates, roster
+from edge.store import certificates
 from edge.store.pool import UNAVAILABLE, Connection, Pool
 
 log = structlog.get_logger()
@@ -177,16 +177,12 @@ class CertificateJobs:
 
     async def _answers_are_known(self, authority: Authority, tasks: Tasks) -> bool:
         """Wait until every living edge can answer challenges; False if the group stops first."""
-        version = None
         delay, waited = 0.5, 0.0
         while not tasks.stopping.is_set():
             try:
-                if version is None:
-                    await self._storage.answer_as(authority.terms.directory)
-                    async with self._pool.acquire() as conn:
-                        version = await roster.version(conn)
+                await self._storage.answer_as(authority.terms.directory)
                 async with self._pool.acquire() as conn:
-                    if not await certificates.edges_behind(conn, version):
+                    if not await certificates.edges_behind(conn):
                         return True
                 problem = "an edge has not taken up the account's thumbprint yet"
             except _NOT_NOW as error:

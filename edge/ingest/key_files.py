@@ -111,7 +111,7 @@ class KeyFiles:
                     self.faults[host] = full  # the others would fail as well
                     continue
                 if host_name(host) != host:
-                    raise CertificateError(f"{host!r} cannot be a file's name")
+                    raise CertificateError(f"{host!r} is not the name of a host")
                 key = self._vault.open(certificates.purpose(host), sealed).decode()
                 write_private(self._path(host), key + chain)
             except OSError as error:

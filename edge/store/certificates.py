@@ -296,30 +296,33 @@ async def save_account(
 
     The new revision, or None if somebody else was there first.
     """
-    revision: int | None = await conn.fetchval(
-        _q["change_account" if one.revision else "add_account"],
-        one.directory,
-        _sealed(vault, _account(one.directory, "key"), one.key),
-        thumbprint,
-        one.url,
-        _sealed(vault, _account(one.directory, "next"), one.next_key),
-        one.changing_since,
-        one.revision + 1,
-    )
+    async with conn.transaction():
+        await conn.fetchval(_q["lock"])  # the version that this change will have is noted in it
+        revision: int | None = await conn.fetchval(
+            _q["change_account" if one.revision else "add_account"],
+            one.directory,
+            _sealed(vault, _account(one.directory, "key"), one.key),
+            thumbprint,
+            one.url,
+            _sealed(vault, _account(one.directory, "next"), one.next_key),
+            one.changing_since,
+            one.revision + 1,
+        )
     return revision
 
 
 async def answer_as(conn: Connection, directory: str) -> None:
     """From now on challenges are answered by the account at this authority."""
     async with conn.transaction():
+        await conn.fetchval(_q["lock"])
         if not await conn.fetchval(_q["is_current"], directory):
             await conn.execute(_q["unset_current"])
             await conn.execute(_q["set_current"], directory)
 
 
-async def edges_behind(conn: Connection, version: int) -> int:
-    """How many edges that live do not serve from this version of the roster yet."""
-    found: int = await conn.fetchval(_q["behind"], version)
+async def edges_behind(conn: Connection) -> int:
+    """How many edges that live cannot answer challenges for the present account yet."""
+    found: int = await conn.fetchval(_q["behind"])
     return found
 
 

@@ -48,7 +48,8 @@ RETURN CASE
     WHEN at - healthy_since < 30 * 86400 THEN 30 * 86400
     ELSE 365 * 86400 END;
 
--- Our accounts at authorities; "current" is the one whose thumbprint answers challenges.
+-- Our accounts at authorities; "current" is the one whose thumbprint answers challenges, on edges
+-- whose roster has at least the version "known_from".
 CREATE TABLE acme_accounts (
     directory text PRIMARY KEY,
     key bytea NOT NULL,
@@ -57,6 +58,7 @@ CREATE TABLE acme_accounts (
     next_key bytea,
     changing_since double precision NOT NULL DEFAULT 0,
     revision bigint NOT NULL,
+    known_from bigint NOT NULL DEFAULT 0,
     current boolean NOT NULL DEFAULT false
 );
 CREATE UNIQUE INDEX acme_accounts_current ON acme_accounts (current) WHERE current;

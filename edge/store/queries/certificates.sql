@@ -123,21 +123,28 @@ VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (directory) DO NOTHING RETURNING
 
 -- name: change_account
 UPDATE acme_accounts
-SET key = $2, thumbprint = $3, url = $4, next_key = $5, changing_since = $6, revision = $7
+SET key = $2, thumbprint = $3, url = $4, next_key = $5, changing_since = $6, revision = $7,
+    known_from = CASE WHEN thumbprint = $3 THEN known_from
+                      ELSE (SELECT version + 1 FROM roster) END
 WHERE directory = $1 AND revision = $7 - 1 RETURNING revision;
 
 -- name: unset_current
 UPDATE acme_accounts SET current = false WHERE current;
 
 -- name: set_current
-UPDATE acme_accounts SET current = true WHERE directory = $1;
+UPDATE acme_accounts SET current = true, known_from = (SELECT version + 1 FROM roster)
+WHERE directory = $1;
+
+-- name: lock
+SELECT version FROM roster FOR UPDATE;
 
 -- name: is_current
 SELECT EXISTS (SELECT 1 FROM acme_accounts WHERE directory = $1 AND current);
 
 -- name: behind
 SELECT count(*) FROM edges
-WHERE seen_at > now() - interval '60 seconds' AND roster_version < $1;
+WHERE seen_at > now() - interval '60 seconds'
+  AND roster_version < (SELECT known_from FROM acme_accounts WHERE current);
 
 -- name: hold_levels
 INSERT INTO acme_budgets (key, level)
