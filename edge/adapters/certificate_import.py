@@ -28,6 +28,8 @@ def checked(host: str, chain_pem: str, key: str, now: float) -> StoredCertificat
     try:
         chain = parse_chain(chain_pem)
         leaf = chain[0]
+        if chain_pem.count("-----BEGIN CERTIFICATE-----") != len(chain):
+            raise CallerError("the certificate file: one of its certificates is cut off")
         if leaf.public_key() != private.public_key():
             raise CallerError("the key does not belong to the first certificate of the file")
         names = _names(leaf)

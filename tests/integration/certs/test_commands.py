@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import json
 import os
 import sys
@@ -120,17 +121,16 @@ async def test_hosts_from_a_file_are_spread(database_url: str, tmp_path: Path) -
         assert "5 of 5 hosts are new" in output
         async with one.pool.acquire() as conn:
             dues = await conn.fetch("SELECT due FROM certificate_hosts ORDER BY due")
-        gaps = {round(b["due"] - a["due"]) for a, b in zip(dues, dues[1:], strict=False)}
+        gaps = {round(b["due"] - a["due"]) for a, b in itertools.pairwise(dues)}
         assert gaps == {60}
         assert "0 of 5" in (await run("cert", "issue", "--from", str(source)))[1]
 
 
-async def imported(one: Edge, run: Commands, host: str, *names: str, **changes: Any) -> Any:
+async def imported(one: Edge, run: Commands, host: str, *names: str) -> tuple[int, str]:
     """Import a certificate of a private authority; exit status and output."""
-    authority, key = TestAuthority(), new_key()
-    times = {"starts": time.time() - 3600, "ends": time.time() + 90 * 86_400} | changes
+    authority, key, now = TestAuthority(), new_key(), time.time()
     chain, file = one.place / "chain.pem", one.place / "key.pem"
-    chain.write_text(authority.chain(key, *(names or (host,)), **times))
+    chain.write_text(authority.chain(key, *names, starts=now - 3600, ends=now + 90 * 86_400))
     file.write_text(key)
     return await run("cert", "import", host, "--cert-file", str(chain), "--key-file", str(file))
 
@@ -150,13 +150,8 @@ async def test_a_certificate_of_ones_own(database_url: str, tmp_path: Path) -> N
         assert (shown["status"], shown["imported"], shown["next-look"]) == ("active", True, None)
         assert round(shown["days-left"]) == 90
         assert (await run("cert", "renew", host))[0] == 2
-        for names, changes, reason in (
-            (("other.example",), {}, "is for other.example, not"),
-            ((host,), {"ends": time.time() - 5}, "not valid now"),
-            ((host,), {"starts": time.time() + 5000}, "not valid now"),
-        ):
-            status, output = await imported(one, run, host, *names, **changes)
-            assert (status, reason in output) == (2, True), output
+        status, output = await imported(one, run, host, "other.example")
+        assert (status, "is for other.example, not" in output) == (2, True), output
         status, output = await run("cert", "revoke", host, "--yes")
         assert (status, "told nothing" in output) == (0, True), output
         assert (await run("cert", "issue", host))[0] == 0
