@@ -18,6 +18,7 @@ from certs.manager import Manager, Options
 from certs.storage import Gate
 from edge.adapters.alarms import Alarms
 from edge.adapters.certificate_storage import PostgresStorage
+from edge.adapters.child_process import only_one
 from edge.adapters.cname_gate import CnameGate
 from edge.clock import Clock
 from edge.control import Job
@@ -32,6 +33,7 @@ from edge.store.pool import UNAVAILABLE, Connection, Pool
 log = structlog.get_logger()
 
 OPTIONS: Final = Options(idle=1.0)
+LOCK: Final = "certificates.lock"
 LAPSED_FOR: Final = 30 * DAY
 """How long the ended certificate of a removed domain is kept."""
 
@@ -166,10 +168,12 @@ class CertificateJobs:
             options=self._options,
             changed=self._changed,
         )
+        lock = self._settings.data_dir / LOCK
         try:
-            if await self._answers_are_known(authority, tasks):
-                log.info("certificates", directory=terms.directory)
-                await manager.run(tasks.owned, tasks.stopping)
+            async with only_one(lock, tasks) as mine:
+                if mine and await self._answers_are_known(authority, tasks):
+                    log.info("certificates", directory=terms.directory)
+                    await manager.run(tasks.owned, tasks.stopping)
         finally:
             for one in authorities:
                 # A request under way may outlast us; the process ends with or without it.
@@ -182,6 +186,8 @@ class CertificateJobs:
             try:
                 await self._storage.answer_as(authority.terms.directory)
                 async with self._pool.acquire() as conn:
+                    # Whoever had our name before us is dead, since the lock is ours.
+                    await certificates.reclaim(conn, self._holder)
                     if not await certificates.edges_behind(conn):
                         return True
                 problem = "an edge has not taken up the account's thumbprint yet"

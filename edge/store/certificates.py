@@ -105,6 +105,11 @@ async def claim(
     return Leased(host, json.loads(row["state"]), key, row["token"])
 
 
+async def reclaim(conn: Connection, holder: str) -> list[str]:
+    """End the leases that a holder left behind when it died; their hosts."""
+    return [row["host"] for row in await conn.fetch(_q["reclaim"], holder)]
+
+
 async def extend(conn: Connection, host: str, token: int, until: float) -> bool:
     """Move the end of a lease; False if it is lost."""
     return await conn.fetchval(_q["extend"], host, token, until) is not None

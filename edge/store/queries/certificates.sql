@@ -7,6 +7,10 @@ WHERE host = (
 )
 RETURNING host, state, order_key, token;
 
+-- name: reclaim
+UPDATE certificate_hosts SET holder = '', until = 0, token = nextval('certificate_tokens')
+WHERE holder = $1 RETURNING host;
+
 -- name: extend
 UPDATE certificate_hosts SET until = $3 WHERE host = $1 AND token = $2 RETURNING host;
 
