@@ -244,7 +244,9 @@ async def _ingest(inh: Inheritance) -> None:
                 return
             view.pool = opened
             log.info("ingest")
-            settings = inh.settings
+            settings, keys = inh.settings, None
+            if TRACKING in ROLES[inh.role]:
+                keys = KeyFiles(settings.data_dir / KEY_DIRECTORY, opened, inh.vault)
             station = IngestStation(
                 spool=settings.spool_dir,
                 roster_path=settings.data_dir / FILE_NAME,
@@ -258,7 +260,9 @@ async def _ingest(inh: Inheritance) -> None:
                 pool=opened,
                 clock=SystemClock(),
                 tasks=tasks,
-                keys=KeyFiles(settings.data_dir / KEY_DIRECTORY, opened, inh.vault),
+                keys=KeyFiles(settings.data_dir / KEY_DIRECTORY, opened, inh.vault)
+                if serves
+                else None,
             )
             await station.run()
 

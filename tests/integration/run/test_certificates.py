@@ -110,7 +110,9 @@ async def test_a_customers_steps_with_the_control_child_killed(tmp_path: Path) -
                 assert parse_chain(certificate)[0] == parse_chain(_chain(file))[0]
                 assert ca.log().count("Added order ") == 1
                 metrics = edge.get("/metrics")[1].decode()
-                assert re.search(rf'edge_certificate_days_left{{host="{HOST}"}} (5\.9|6\.0)', metrics)
+                assert re.search(
+                    rf'edge_certificate_days_left{{host="{HOST}"}} (5\.9|6\.0)', metrics
+                )
                 await asyncio.to_thread(until, "HSTS", lambda: _hsts(edge) == {HOST: 300})
             finally:
                 await asyncio.to_thread(finish, edge)
