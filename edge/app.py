@@ -260,9 +260,7 @@ async def _ingest(inh: Inheritance) -> None:
                 pool=opened,
                 clock=SystemClock(),
                 tasks=tasks,
-                keys=KeyFiles(settings.data_dir / KEY_DIRECTORY, opened, inh.vault)
-                if serves
-                else None,
+                keys=keys,
             )
             await station.run()
 
