@@ -5,12 +5,14 @@ pages of its documentation a ``message`` for all of them: every answer has both.
 Mailgun's bodies: ``reason``, ``who`` must act, and ``retry_at``, when it is tried again.
 """
 
+import asyncio
 import datetime
 from typing import Any, Final
 
 import structlog
 from aiohttp import web
 
+from certs import names
 from certs.errors import CustomerError, Unavailable
 from edge.api.context import API, KEY, Api
 from edge.api.params import rfc1123
@@ -22,6 +24,9 @@ from edge.store.api_keys import ApiKey
 from edge.store.pool import Connection
 
 log = structlog.get_logger()
+
+GATE_PATIENCE: Final = 15.0
+"""Seconds that a request waits for the host's DNS; the job asks again in any case."""
 
 STARTED: Final = "Initiated x509 key pair generation"
 NOT_FOUND: Final = "x509 cert not found"
@@ -72,11 +77,13 @@ async def _gate(api: Api, host: str) -> web.Response | None:
     if api.gate is None:
         raise CertificatesOff
     try:
-        await api.gate(host)
+        names.host_name(host)
+        async with asyncio.timeout(GATE_PATIENCE):
+            await api.gate(host)
     except CustomerError as error:
         return _refused(400, "Reason", WRONG_CNAME, reason=str(error))
-    except Unavailable as error:
-        log.warning("a host's DNS could not be checked", host=host, error=str(error))
+    except (Unavailable, TimeoutError) as error:
+        log.warning("a host's DNS could not be checked", host=host, error=repr(error))
     return None
 
 

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from certs import names
 from certs.budgets import Budgets, spread
+from certs.errors import CustomerError
 from edge.adapters import certificate_import, certificate_orders
 from edge.cli import session
 from edge.cli.options import AsJson, Config, DataDir, print_fields, print_json, print_table, run
@@ -134,6 +136,11 @@ async def _request_all(conn: Connection, named: list[str], now: float) -> tuple[
         )
     wanted = [one for one in found if one.state is None]
     times = spread(len(wanted), now, Budgets())
+    for one in wanted:
+        try:
+            names.host_name(one.host)
+        except CustomerError as error:
+            raise CallerError(f"nothing was done: {error}") from None
     for one, due in zip(wanted, times, strict=True):
         await certificates.request(conn, one.host, str(one.number), due)
     for one in found:

@@ -1,5 +1,6 @@
 """``/v2/x509/{host}``: the bodies and status codes of Mailgun's reference."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -102,6 +103,28 @@ async def test_a_resolver_that_is_down_refuses_nobody(db: Pool) -> None:
     """The job asks again before it orders."""
     async with serving(db, gate=dns_is_down) as world:
         assert (await world.ask("POST", PATH)).status == 202
+
+
+async def test_a_resolver_that_hangs_refuses_nobody(
+    db: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the request wait for it for long."""
+
+    async def hang(name: str) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(resource, "GATE_PATIENCE", 0.2)
+    async with serving(db, gate=hang) as world:
+        assert (await world.ask("POST", PATH)).status == 202
+
+
+async def test_a_name_that_no_authority_certifies_is_refused(db: Pool) -> None:
+    """An underscore may be in a tracking host; no certificate can hold it."""
+    async with serving(db, gate=leads_here) as world:
+        await world.add_domain("my_mail.example.com")
+        answer = await world.ask("POST", "/v2/x509/email.my_mail.example.com")
+        assert answer.status == 400
+        assert "not a host name that can have a certificate" in answer.json["reason"]
 
 
 async def test_certificates_that_are_off_name_the_setting(db: Pool) -> None:
