@@ -290,6 +290,7 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
 
 
 async def _control(inh: Inheritance) -> None:
+    crash.arm(inh.settings.crash_at)
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
         acceptor = _acceptor(inh.settings)

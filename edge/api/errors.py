@@ -78,7 +78,8 @@ def answer(error: EdgeError) -> web.Response:
         case CallerError():
             return _json(400, {"message": str(error)})
         case QueueFull():
-            return _json(503, {"message": str(error)}, {"Retry-After": str(RETRY_SECONDS)})
+            log.warning("request refused", error=str(error))
+            return _later("The sending queue is full; try again later")
         case PeerError():
             return unavailable(error)
     log.error("request failed", error=str(error))
@@ -88,11 +89,11 @@ def answer(error: EdgeError) -> web.Response:
 def unavailable(error: Exception) -> web.Response:
     """503 while the database is away; the reason is in the log, not in the answer."""
     log.warning("request refused: the database is away", error=repr(error))
-    return _json(
-        503,
-        {"message": "The database is not available; try again"},
-        {"Retry-After": str(RETRY_SECONDS)},
-    )
+    return _later("The database is not available; try again")
+
+
+def _later(message: str) -> web.Response:
+    return _json(503, {"message": message}, {"Retry-After": str(RETRY_SECONDS)})
 
 
 def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:

@@ -3,6 +3,7 @@
 Texts of answers and errors are Mailgun's, which SDKs look at.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,7 +22,8 @@ from edge.model.errors import CallerError
 from edge.model.tokens import make_message_id
 from edge.rewriting import switches
 from edge.rewriting.switches import Given
-from edge.sending.compose import Attachment, Parts, compose, message_id_given
+from edge.sending.compose import Attachment, Parts, compose, message_id_given, with_headers
+from edge.sending.hops import author
 from edge.sending.message import (
     MAX_MESSAGE,
     MAX_RECIPIENTS,
@@ -30,7 +32,7 @@ from edge.sending.message import (
     Options,
     Origin,
 )
-from edge.sending.reading import delivery_time, delivery_window, sender_of
+from edge.sending.reading import delivery_time, delivery_window
 
 QUEUED: Final = "Queued. Thank you."
 NOT_AN_ADDRESS: Final = "is not a valid address. please check documentation"
@@ -42,6 +44,9 @@ MAX_OPTIONS: Final = 16 * 1024
 
 LONGEST_ADDRESSES: Final = 512 * 1024
 """Characters of one address field: a thousand long ones."""
+
+LARGE: Final = 256 * 1024
+"""Octets of files from which a message is composed in a thread."""
 
 _PREFIXES: Final = ("o:", "h:", "v:", "t:")
 _SWITCHES: Final = frozenset(switches.PARAMETERS)
@@ -69,7 +74,7 @@ async def send(request: web.Request) -> web.Response:
     given.check()
     now_us = api.clock.now_us()
     own_id = message_id_given(headers) or make_message_id(domain.name, now_us, api.entropy(8))
-    source = compose(
+    source = await _composed(
         Parts(
             sender=boxes.sender,
             to=None if batch is not None else boxes.to,
@@ -89,6 +94,13 @@ async def send(request: web.Request) -> web.Response:
     return await _accepted(request, domain, source, sender, recipients, options)
 
 
+async def _composed(parts: Parts) -> bytes:
+    """The message; in a thread where its files are large, so that others need not wait for it."""
+    if sum(len(file.data) for file in parts.attachments) > LARGE:
+        return await asyncio.to_thread(compose, parts)
+    return compose(parts)
+
+
 async def send_mime(request: web.Request) -> web.Response:
     """``POST /v3/{name}/messages.mime``: a whole message; ``message`` is a file or a text."""
     given, domain = await _given(request)
@@ -98,9 +110,11 @@ async def send_mime(request: web.Request) -> web.Response:
     batch = _batch(given)
     options = _options(given, personal=batch is not None)
     source = _mime(given)
+    headers = _prefixed(given, "h:")
     given.check()
+    source = with_headers(source, headers)
     recipients = _addressees(to, batch or {})
-    return await _accepted(request, domain, source, sender_of(source), recipients, options)
+    return await _accepted(request, domain, source, author(source), recipients, options)
 
 
 def _mime(given: Params) -> bytes:
@@ -172,6 +186,9 @@ def _batch(given: Params) -> dict[str, dict[str, Any]] | None:
             address.strip().lower(): values
             for address, values in msgspec.json.decode(text, type=dict[str, dict[str, Any]]).items()
         }
+    except RecursionError:
+        given.mistake("recipient-variables is nested too deeply")
+        return None
     except msgspec.DecodeError as error:
         given.mistake(
             "recipient-variables has to be a JSON object of objects by address, like "

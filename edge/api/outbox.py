@@ -1,12 +1,10 @@
 """The sandbox's outbox, an addition of this project: finished messages, to be looked at."""
 
-from email import policy
-from email.parser import BytesHeaderParser
-
 from aiohttp import web
 
 from edge.api import params
 from edge.api.context import API
+from edge.api.header_fields import first, shown_headers
 from edge.api.params import rfc1123
 from edge.api.scope import domain_of
 from edge.model.errors import NotFound
@@ -26,15 +24,15 @@ async def list_outbox(request: web.Request) -> web.Response:
 
 
 def _as_json(line: Line) -> dict[str, object]:
-    head = BytesHeaderParser(policy=policy.default).parsebytes(line.head)
+    headers = shown_headers(line.head)
     return {
         "id": str(line.delivery),
         "recipient": line.recipient,
         "created_at": rfc1123(line.at),
         "envelope-sender": line.sender,
         "size": line.size,
-        "subject": str(head.get("Subject", "")),
-        "message-id": str(head.get("Message-Id", "")).strip("<>"),
+        "subject": first(headers, "subject"),
+        "message-id": first(headers, "message-id").strip("<>"),
     }
 
 

@@ -200,8 +200,8 @@ def parse_time(text: str) -> int:
     try:
         seconds = float(text)
     except ValueError:
-        moment = parsedate_to_datetime(text)
         try:
+            moment = parsedate_to_datetime(text)
             seconds = moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
         except OverflowError:
             raise ValueError(text) from None

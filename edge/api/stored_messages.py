@@ -1,7 +1,6 @@
 """Stored messages: looked at, sent again; and the queue as Mailgun's clients ask for it."""
 
 from email import policy
-from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Any, Final
 
@@ -11,7 +10,8 @@ from aiohttp import hdrs, web
 from edge.api import params
 from edge.api.auth import address_of
 from edge.api.context import API, KEY
-from edge.api.messages import NOT_AN_ADDRESS, QUEUED
+from edge.api.header_fields import first, shown_headers
+from edge.api.messages import LONGEST_ADDRESSES, NOT_AN_ADDRESS, QUEUED
 from edge.api.scope import domain_of
 from edge.model.addresses import mailboxes
 from edge.model.errors import CallerError
@@ -30,37 +30,32 @@ async def get_message(request: web.Request) -> web.Response:
     async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
         stored = await messages.get(conn, domain.number, request.match_info["key"])
-        recipients = await messages.recipients(conn, stored.number)
-    parsed = BytesParser(policy=policy.default).parsebytes(stored.source or b"")
+        recipients = await messages.recipients(conn, stored)
+    source = stored.source or b""
+    headers = shown_headers(source)
     head = {
         "sender": stored.sender,
         "recipients": ", ".join(recipients),
-        "subject": _header(parsed, "Subject"),
-        "from": _header(parsed, "From"),
+        "subject": first(headers, "subject"),
+        "from": first(headers, "from"),
     }
     if MIME in request.headers.get(hdrs.ACCEPT, ""):
-        body = (stored.source or b"").decode("utf-8", "replace")
-        return web.json_response(head | {"body-mime": body})
-    return web.json_response(head | _parts(parsed))
+        return web.json_response(head | {"body-mime": source.decode("utf-8", "replace")})
+    return web.json_response(dict(reversed(headers)) | _parts(source) | head)
 
 
-def _header(parsed: EmailMessage, name: str) -> str:
-    return str(parsed.get(name, ""))
-
-
-def _parts(parsed: EmailMessage) -> dict[str, Any]:
-    """Header fields at the top level, bodies, and what is attached (RFC 5322, 2045)."""
-    headers = [[name, str(value)] for name, value in parsed.items()]
+def _parts(source: bytes) -> dict[str, Any]:
+    """Header fields as a list, bodies, and what is attached (RFC 5322, 2045)."""
+    parsed = BytesParser(policy=policy.default).parsebytes(source)
     text, html = parsed.get_body(("plain",)), parsed.get_body(("html",))
     plain = _content(text)
-    found: dict[str, Any] = dict(reversed(headers))
-    return found | {
+    return {
         "body-plain": plain,
         "body-html": _content(html),
         "stripped-text": plain,
         "stripped-html": _content(html),
         "stripped-signature": "",
-        "message-headers": headers,
+        "message-headers": shown_headers(source),
         "attachments": [
             {
                 "name": part.get_filename() or "",
@@ -78,7 +73,7 @@ def _content(part: Any) -> str:
         return ""
     try:
         return str(part.get_content())
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError):
         return bytes(part.get_payload(decode=True) or b"").decode("utf-8", "replace")
 
 
@@ -90,7 +85,7 @@ async def resend(request: web.Request) -> web.Response:
         domain = await domain_of(request, conn)
         stored = await messages.get(conn, domain.number, request.match_info["key"])
     found = []
-    for value in given.texts("to"):
+    for value in given.texts("to", longest=LONGEST_ADDRESSES):
         try:
             found += mailboxes(value)
         except CallerError as error:

@@ -14,8 +14,8 @@ from edge.lifecycle import Tasks
 from edge.model.addresses import mailbox
 from edge.model.errors import CallerError
 from edge.sending.accept import Acceptor
+from edge.sending.hops import author
 from edge.sending.message import Accepted, Addressee, Message, Options, Origin
-from edge.sending.reading import sender_of
 from edge.settings import Settings, load
 from edge.store import domains
 
@@ -91,7 +91,7 @@ async def _send(
                 Message(
                     domain=found,
                     source=source,
-                    sender=sender_of(source),
+                    sender=author(source),
                     recipients=recipients,
                     options=options,
                     origin=Origin(method="CLI"),

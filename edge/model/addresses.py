@@ -137,10 +137,10 @@ def _mailbox(pieces: list[str]) -> Mailbox:
         return Mailbox(bare_address("".join(pieces)))
     if len(angled) > 1 or any(piece.strip() for piece in pieces[angled[0] + 1 :]):
         raise CallerError(f"{_shown(''.join(pieces))} is not an email address")
-    words = (_unquoted(piece) for piece in pieces[: angled[0]])
-    name = display_name(" ".join("".join(words).split()))
-    if "<" in name or ">" in name:
+    words = pieces[: angled[0]]
+    if any(">" in word for word in words if not word.startswith('"')):
         raise CallerError(f"{_shown(''.join(pieces))} is not an email address")
+    name = display_name(" ".join("".join(map(_unquoted, words)).split()))
     return Mailbox(bare_address(pieces[angled[0]][1:-1]), name)
 
 

@@ -98,6 +98,8 @@ def _object(name: str, value: str) -> dict[str, Any]:
     """A JSON object in a header; a folded one has its white space again."""
     try:
         found = msgspec.json.decode(re.sub(r"[\r\n\t]+", " ", value))
+    except RecursionError:
+        raise CallerError(f"{name} is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise CallerError(f"{name} must be a JSON object: {error}") from None
     if not isinstance(found, dict):

@@ -7,8 +7,9 @@ written is the time in which the next ones gather.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
@@ -27,6 +28,8 @@ from edge.store.pool import REFUSED, UNAVAILABLE, Connection, Pool
 
 log = structlog.get_logger()
 
+T = TypeVar("T")
+
 BATCH_MESSAGES: Final = 200
 BATCH_RECIPIENTS: Final = 2_000
 BATCH_BYTES: Final = 32 * 2**20
@@ -34,6 +37,9 @@ BATCH_BYTES: Final = 32 * 2**20
 
 LARGE: Final = 256 * 1024
 """Octets from which a message is read in a thread, so that others need not wait for it."""
+
+MANY: Final = 5_000
+"""Recipients from which their rows and events are made in a thread."""
 
 _AWAY: Final[tuple[type[Exception], ...]] = (PeerError, *UNAVAILABLE)
 
@@ -74,8 +80,7 @@ class Acceptor:
         for the good recipients), QueueFull, and PeerError or one of ``pool.UNAVAILABLE`` while
         there is no database.
         """
-        if self.database is None or self._closed:
-            raise PeerError("Postgres is not reached")
+        self._check_open()
         if self._queued >= self._queue_limit:
             raise QueueFull(f"The queue is full: {self._queue_limit} messages are waiting")
         now_us = self._clock.now_us()
@@ -87,22 +92,30 @@ class Acceptor:
         except Rejected as error:
             await self._tell_rejected(message, now_us, str(error))
             raise
+        self._check_open()  # reading a large one took its time
         waiting = _Waiting(found, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._wake.set()
         return await waiting.done
+
+    def _check_open(self) -> None:
+        if self.database is None or self._closed:
+            raise PeerError("Postgres is not reached, or this process is stopping")
 
     async def run(self, tasks: Tasks) -> None:
         """Commit what comes in until the child stops; what is still waiting then is refused."""
         tasks.spawn("queue length", tasks.every(COUNT_SECONDS, self._count, "queue length"))
         stop = tasks.spawn("accept stop", tasks.stopping.wait())
         stop.add_done_callback(lambda _: self._wake.set())
-        while not tasks.stopping.is_set() or self._waiting:
-            await self._wake.wait()
-            self._wake.clear()
-            while batch := self._next_batch():
-                await self._settle(batch)
-        self._closed = True
+        try:
+            while not tasks.stopping.is_set() or self._waiting:
+                await self._wake.wait()
+                self._wake.clear()
+                while batch := self._next_batch():
+                    await self._settle(batch)
+        finally:
+            self._closed = True
+            self._fail(self._waiting, PeerError("this process is stopping"))
 
     def _next_batch(self) -> list[_Waiting]:
         """What fits into one transaction, oldest first, without those nobody waits for any more."""
@@ -161,7 +174,8 @@ class Acceptor:
                 if entry.deliveries:
                     await deliveries.add(conn, entry.deliveries)
                 now_us = self._clock.now_us()
-                await events.add(conn, events.prepare(entry.batch, now_us=now_us))
+                prepare = partial(events.prepare, entry.batch, now_us=now_us)
+                await events.add(conn, await _worked(len(entry.batch.events), prepare))
         crash.point("accept-committed")
         self._queued += len(entry.deliveries)
         metrics.MESSAGES_ACCEPTED.inc(len(entry.messages))
@@ -191,7 +205,8 @@ class Acceptor:
         blocks = await suppressions.blocking(conn, wanted)
         count = len(kept) + len(wanted)
         numbers = await self._numbers.take(conn, count)
-        return entry_of(kept, blocks, numbers, self._public_url)
+        work = partial(entry_of, kept, blocks, numbers, self._public_url)
+        return await _worked(count, work)
 
     async def _tell_rejected(self, message: Message, now_us: int, why: str) -> None:
         """Keep a ``rejected`` event; while the database is away the caller's error must do."""
@@ -210,6 +225,11 @@ class Acceptor:
             async with self.database.acquire() as conn:
                 self._queued = await deliveries.queued(conn, self._queue_limit)
             metrics.QUEUE_LENGTH.set(self._queued)
+
+
+async def _worked(recipients: int, work: Callable[[], T]) -> T:
+    """What ``work`` returns; done in a thread where a mailing list makes it long."""
+    return await asyncio.to_thread(work) if recipients > MANY else work()
 
 
 def _possible_lists(batch: Iterable[Read]) -> list[tuple[int, str]]:

@@ -1,17 +1,23 @@
 """One attempt: the copy is made, handed over, and what came of it is told; no row is touched."""
 
 import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 import msgspec
+import structlog
 
 from edge import crash
 from edge.clock import Clock
+from edge.lifecycle import backoff
 from edge.model.errors import CallerError
 from edge.sending import retry
 from edge.sending.copies import Copies, Letter
 from edge.sending.events import Told
 from edge.sending.homes import Home, Homes
+from edge.sending.message import MAX_MESSAGE
 from edge.sending.outcomes import (
     SANDBOXED,
     Outcome,
@@ -27,14 +33,53 @@ from edge.sending.routes import with_wishes
 from edge.store import messages
 from edge.store.deliveries import Delivery
 from edge.store.outbox import Finished
-from edge.store.pool import Pool
+from edge.store.pool import UNAVAILABLE, Pool
 from edge.store.suppressions import Block
 
-LARGE_AT_ONCE: Final = 8
-"""Messages above :data:`messages.SMALL` that are in memory at a time."""
+log = structlog.get_logger()
+
+LARGE_AT_ONCE: Final = 8 * MAX_MESSAGE
+"""Octets of messages above :data:`messages.SMALL` that are in memory at a time."""
 
 SANDBOX_HOST: Final = "sandbox"
+LATE_US: Final = 60 * SECOND_US
+"""How late the last attempt may be of a message whose sender said within what time it is worth
+something: it falls due at the end of that time, and the queue may be behind."""
+
+TOO_LATE: Final = Failed(unanswered(Reason.EXPIRED, "window-over", "its time to be sent is over"))
 INTERNAL: Final = Failed(unanswered(Reason.SYSTEM, "internal-error", "internal error"))
+
+
+class _Room:
+    """Room for large messages. A domain takes at most half of it: one whose server hangs leaves
+    the rest to the others.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: Counter[int] = Counter()
+        self._freed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def taken(self, domain: int, size: int) -> AsyncIterator[None]:
+        """So many octets of it for the length of an ``async with``."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._fits(domain, size))
+            self._taken[domain] += size
+        try:
+            yield
+        finally:
+            async with self._freed:
+                self._taken[domain] -= size
+                if not self._taken[domain]:
+                    del self._taken[domain]
+                self._freed.notify_all()
+
+    def _fits(self, domain: int, size: int) -> bool:
+        own = self._taken[domain]
+        return self._taken.total() + size <= self._most and (
+            not own or own + size <= self._most // 2
+        )
 
 
 class Attempts:
@@ -49,7 +94,7 @@ class Attempts:
         self._relay = relay
         self._public_url = public_url
         self._copies = Copies(homes)
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._large = _Room(LARGE_AT_ONCE)
 
     async def make(self, delivery: Delivery, letter: Letter | None, block: Block | None) -> Outcome:
         """One attempt, unless something ``block``s the recipient by now.
@@ -64,14 +109,27 @@ class Attempts:
         if home is None:
             why = "the sending domain was removed"
             return given_up(self._tried(delivery, letter, INTERNAL), why)
+        if letter.options.deliver_within and self._clock.now_us() > delivery.expires_at + LATE_US:
+            return outcome_of(self._tried(delivery, letter, TOO_LATE))
         if letter.stored.source is not None:
             return await self._send(delivery, letter, letter.stored.source, home)
-        async with self._large:
-            async with self._pool.acquire() as conn:
-                source = await messages.source(conn, letter.stored.number)
+        async with self._large.taken(delivery.domain, letter.stored.size):
+            source = await self._source(letter.stored.number)
             if source is None:
                 return given_up(self._tried(delivery, letter, INTERNAL), "the message is gone")
             return await self._send(delivery, letter, source, home)
+
+    async def _source(self, number: int) -> bytes | None:
+        """A large message, however long the database is away: that is no failure of a server."""
+        failures = 0
+        while True:
+            try:
+                async with self._pool.acquire() as conn:
+                    return await messages.source(conn, number)
+            except UNAVAILABLE as error:
+                log.warning("a message is not reached", error=repr(error))
+                await asyncio.sleep(backoff(0.1, 5.0, failures))
+                failures += 1
 
     def broken(self, delivery: Delivery, letter: Letter | None) -> Outcome:
         """An attempt that our own fault ended: tried again like any soft failure."""

@@ -19,7 +19,8 @@ import msgspec
 
 from edge.model.addresses import Mailbox, mailboxes
 from edge.model.errors import CallerError
-from edge.rewriting.headers import encoded_words, phrase, safe
+from edge.rewriting import mime
+from edge.rewriting.headers import decoded_text, encoded_words, phrase, safe
 
 CRLF: Final = b"\r\n"
 MAX_LINE: Final = 998
@@ -31,7 +32,8 @@ _MANY: Final = 6
 
 _NAME = re.compile(r"[!-9;-~]{1,76}")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,80}/[a-z0-9!#$&^_.+-]{1,80}", re.IGNORECASE)
-_PARAMETERS = re.compile(r'(?:\s*;\s*[A-Za-z0-9_.*-]+=(?:[!#$&-+\--.0-9A-Z^-z~]+|"[^"\\\r\n]*"))*')
+_ONE = r'\s*;\s*([A-Za-z0-9_.*-]+=(?:[!#$&-+\--.0-9A-Z^-z~]+|"[^"\\\r\n]*"))'
+_PARAMETER, _PARAMETERS = re.compile(_ONE), re.compile(f"(?:{_ONE})*")
 _MESSAGE_ID = re.compile(r"<[^<>\s\x00-\x1f\x7f]{1,250}>")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
 _STRUCTURE: Final = re.compile(
@@ -95,6 +97,27 @@ def compose(parts: Parts) -> bytes:
     return b"".join((*kept, *own, _body(parts)))
 
 
+def with_headers(source: bytes, headers: Sequence[tuple[str, str]]) -> bytes:
+    """A whole message with a caller's own headers, which replace those of the same name.
+
+    Raises CallerError for a header that cannot be.
+    """
+    given, own = _given(headers), b""
+    fields = mime.split(source).headers
+    if not given or not fields:
+        return source
+    here = fields[0].start
+    kept = [source[:here]]
+    for lines in given.values():
+        own += b"".join(lines)
+    kept.append(own.replace(CRLF, mime.line_end(source)))
+    for field in fields:
+        if field.name in given:
+            kept.append(source[here : field.start])
+            here = field.end
+    return b"".join((*kept, source[here:]))
+
+
 def message_id_given(headers: Iterable[tuple[str, str]]) -> str | None:
     """The Message-Id that a caller wants, without angle brackets; raises CallerError."""
     for name, value in headers:
@@ -123,8 +146,12 @@ def _given(headers: Sequence[tuple[str, str]]) -> dict[str, list[bytes]]:
 def _own(name: str, value: str) -> bytes:
     if name == "message-id":
         return f"<{message_id_given([(name, value)])}>".encode()
-    if name in _OF_ADDRESSES and "%" not in value and not value.isascii():
-        return _addresses(mailboxes(value))
+    if name in _OF_ADDRESSES and ("=?" in value or not value.isascii()):
+        try:
+            return _addresses(mailboxes(value))
+        except CallerError:
+            if "%" not in value:  # a variable may stand for what makes it an address
+                raise
     if name in _UNFOLDED and value.isascii() and len(value) <= MAX_LINE - 80:
         return safe(value).strip().encode()
     return _unstructured(value)
@@ -141,12 +168,17 @@ def _addresses(boxes: Sequence[Mailbox]) -> bytes:
 
 def _address(box: Mailbox) -> bytes:
     address = box.address.encode()
-    return phrase(box.name, CRLF) + b" <" + address + b">" if box.name else address
+    return phrase(_decoded(box.name), CRLF) + b" <" + address + b">" if box.name else address
+
+
+def _decoded(value: str) -> str:
+    """The text of encoded words that the caller made already: it is encoded once, not twice."""
+    return decoded_text(value) if "=?" in value and value.isascii() else value
 
 
 def _unstructured(value: str) -> bytes:
     """Free text, folded at its spaces; as encoded words where it must be (RFC 2047)."""
-    text = safe(value).strip()
+    text = safe(_decoded(value)).strip()
     if not text.isascii() or "=?" in text or max(map(len, text.split(" "))) > MAX_LINE - 80:
         return encoded_words(text, CRLF)
     lines, line = [], ""
@@ -230,8 +262,8 @@ def _type(given: str) -> bytes:
 
 
 def _without_name(parameters: str) -> str:
-    kept = [one for one in parameters.split(";") if one.strip()]
-    return "".join(f"; {one.strip()}" for one in kept if not one.strip().lower().startswith("name"))
+    kept = (one.strip() for one in _PARAMETER.findall(parameters))
+    return "".join(f"; {one}" for one in kept if not one.lower().startswith("name"))
 
 
 def _parameter(name: str, value: str) -> bytes:
@@ -241,8 +273,11 @@ def _parameter(name: str, value: str) -> bytes:
         escaped = clean.replace("\\", "\\\\").replace('"', '\\"')
         return f';\r\n {name}="{escaped}"'.encode()
     whole = quote(clean.encode("utf-8", "replace"), safe="")
-    pieces = [whole[at : at + 60] for at in range(0, len(whole), 60)]
+    # An octet is never cut in two: some readers decode each piece by itself.
+    pieces = re.findall(r"(?:%..|[^%]){1,20}", whole)
     pieces[0] = "utf-8''" + pieces[0]
+    if len(pieces) == 1:
+        return f";\r\n {name}*={pieces[0]}".encode()
     return "".join(f";\r\n {name}*{place}*={piece}" for place, piece in enumerate(pieces)).encode()
 
 

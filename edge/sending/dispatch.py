@@ -19,6 +19,7 @@ from edge.observe import metrics
 from edge.sending.attempts import Attempts
 from edge.sending.copies import Letter
 from edge.sending.homes import Homes
+from edge.sending.message import Options
 from edge.sending.outcomes import Ledger
 from edge.sending.reading import SECOND_US
 from edge.sending.relay import Relay
@@ -79,6 +80,7 @@ class Dispatcher:
         self._flying: dict[int, asyncio.Task[None]] = {}
         self._of_domain: Counter[int] = Counter()
         self._known: dict[int, Letter] = {}
+        self._astray = False
         self._freed = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -95,6 +97,7 @@ class Dispatcher:
                 more = await self._round()
             except AWAY as error:
                 log.warning("the queue is not reached", error=repr(error))
+                self._astray = True
                 await tasks.pause(backoff(0.1, 5.0, failures))
                 failures += 1
                 continue
@@ -163,8 +166,14 @@ class Dispatcher:
         """Take what there is room for and set it going; whether more is due than was looked at."""
         now_us = self._clock.now_us()
         async with self._pool.acquire() as conn:
+            if self._astray:  # what the round that failed had leased was never set going
+                await deliveries.reclaim(conn, self._holder, now_us, but=self._flying)
+                self._astray = False
             await self._homes.refresh(conn)
             waiting = await deliveries.waiting(conn, now_us)
+            if any(self._homes.get(domain) is None for domain in waiting):
+                # One that was added a moment ago has mail already, or one that was removed.
+                await self._homes.refresh(conn, at_once=True)
             rooms = self._rooms(waiting)
             if not rooms:
                 return bool(waiting)
@@ -197,13 +206,16 @@ class Dispatcher:
         asked = [one for one in leased if now_us - one.accepted_at > ASK_AGAIN_US]
         if not asked:
             return {}
-        wanted = [suppressions.Wanted(one.domain, one.recipient, self._tags(one)) for one in asked]
+        wanted = [self._wanted(one) for one in asked]
         found = await suppressions.blocking(conn, wanted)
         return {one.id: block for one, block in zip(asked, found, strict=True) if block is not None}
 
-    def _tags(self, delivery: Delivery) -> tuple[str, ...]:
+    def _wanted(self, delivery: Delivery) -> suppressions.Wanted:
         letter = self._known.get(delivery.message)
-        return letter.options.tags if letter else ()
+        options = letter.options if letter else Options()
+        return suppressions.Wanted(
+            delivery.domain, delivery.recipient, options.tags, options.mailing_list
+        )
 
     def _launch(self, delivery: Delivery, block: Block | None) -> None:
         letter = self._known.get(delivery.message)
@@ -231,10 +243,14 @@ class Dispatcher:
             self._freed.set()
 
     async def _land(self) -> None:
-        """Let what is under way end; after :data:`LANDING` seconds give the rest back."""
+        """Let what is under way end; after :data:`LANDING` seconds give the rest back.
+
+        What has an outcome is not given back, or it would go out again: if there is still no
+        database to write it to, it stays held until the next process has one.
+        """
         if self._flying:
             await asyncio.wait(set(self._flying.values()), timeout=LANDING)
-        left = dict(self._flying)
+        left = {one: task for one, task in self._flying.items() if not self._ledger.has(one)}
         for task in left.values():
             task.cancel()
         if left:

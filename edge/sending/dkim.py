@@ -39,7 +39,7 @@ _BLANKS = re.compile(rb"[ \t]+")
 _BLANKS_AT_END = re.compile(rb"[ \t]+(?=\r\n|\Z)")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _LABELS = re.compile(
-    r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?)*"
+    r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*"
 )
 
 Key = rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey

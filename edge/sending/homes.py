@@ -72,10 +72,10 @@ class Homes:
         token = self._keyring.seal(target)
         return tracking_url(home.domain, token, kind.value, self._ports.http, self._ports.https)
 
-    async def refresh(self, conn: Connection) -> bool:
-        """Take in what has changed; whether anything had."""
+    async def refresh(self, conn: Connection, *, at_once: bool = False) -> bool:
+        """Take in what has changed; whether anything had. ``at_once``: look, whenever that was."""
         now = self._clock.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        if now - self._looked < LOOK_SECONDS and not at_once:
             return False
         version = await roster.version(conn)
         if version == self._version:

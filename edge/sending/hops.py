@@ -25,7 +25,11 @@ LONGEST_FROM: Final = 8192
 """Characters of a From field that are read."""
 
 _FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*", re.MULTILINE)
-_HIDDEN = frozenset({b"bcc", b"resent-bcc", b"return-path"})
+_EMPTY_LINE = re.compile(rb"\n(\r?\n)")
+HIDDEN: Final = frozenset({"bcc", "resent-bcc", "return-path"})
+"""Fields that are taken out: who the first two name is nobody else's business, and the last is the
+final server's to write (RFC 5322 § 3.6.3, RFC 5321 § 4.4)."""
+
 _UNSAFE = re.compile(r"[^A-Za-z0-9.:_\[\]-]")
 
 
@@ -79,17 +83,10 @@ def received(hop: Hop) -> bytes:
 
 def header_of(source: bytes) -> bytes:
     """The fields of a message with their line breaks, without the empty line behind them."""
-    if source.startswith(b"\r\n"):
+    if source.startswith((b"\r\n", b"\n")):
         return b""
-    end = source.find(b"\r\n\r\n")
-    return source if end < 0 else source[: end + 2]
-
-
-def visible(header: bytes) -> bytes:
-    """The header without Bcc and Return-Path: who they name is nobody else's business, and the
-    latter is the last server's to write (RFC 5322 § 3.6.3, RFC 5321 § 4.4).
-    """
-    return _FIELD.sub(lambda field: b"" if field[1].lower() in _HIDDEN else field[0], header)
+    end = _EMPTY_LINE.search(source)
+    return source if end is None else source[: end.start(1)]
 
 
 def goes_round(header: bytes, mark: str) -> bool:
@@ -99,12 +96,12 @@ def goes_round(header: bytes, mark: str) -> bool:
     return len(hops) > MOST_HOPS or sum(ours in hop for hop in hops) >= MOST_VISITS
 
 
-def author(header: bytes) -> str:
-    """The first address of the From field; empty if there is none."""
-    for field in _FIELD.finditer(header):
+def author(source: bytes) -> str:
+    """The first address of a message's From field; empty if there is none."""
+    for field in _FIELD.finditer(header_of(source)):
         if field[1].lower() == b"from":
             value = field[0].partition(b":")[2].decode("utf-8", "replace")
-            unfolded = value.replace("\r\n", "")[:LONGEST_FROM]
+            unfolded = value.replace("\r", "").replace("\n", "")[:LONGEST_FROM]
             found = [address for _, address in getaddresses([unfolded]) if "@" in address]
             return found[0] if found else ""
     return ""

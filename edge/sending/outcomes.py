@@ -35,6 +35,9 @@ log = structlog.get_logger()
 MOST: Final = 500
 """Outcomes written in one transaction."""
 
+LONGEST_PAUSE: Final = 1.0
+"""Seconds between two tries to write; short beside the seconds that a stop leaves for it."""
+
 DELIVERED: Final = "delivered"
 SANDBOXED: Final = "sandboxed"
 DEFERRED: Final = "deferred"
@@ -181,14 +184,20 @@ class Ledger:
         self._clock = clock
         self._holder = holder
         self._waiting: list[tuple[Outcome, asyncio.Future[None]]] = []
+        self._unwritten: set[int] = set()
         self._wake = asyncio.Event()
 
     async def write(self, outcome: Outcome) -> None:
         """Returns when the outcome is committed, however long the database is away."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((outcome, future))
+        self._unwritten.add(outcome.settled.id)
         self._wake.set()
         await future
+
+    def has(self, delivery: int) -> bool:
+        """Whether the outcome of this delivery is known and not yet written."""
+        return delivery in self._unwritten
 
     async def run(self, tasks: Tasks, idle: asyncio.Event) -> None:
         """Write what comes in, until ``idle``: nothing is in flight any more, and nothing comes."""
@@ -201,7 +210,8 @@ class Ledger:
                 batch = self._waiting[:MOST]
                 del self._waiting[:MOST]
                 await self._settle([outcome for outcome, _ in batch])
-                for _, future in batch:
+                for outcome, future in batch:
+                    self._unwritten.discard(outcome.settled.id)
                     if not future.cancelled():
                         future.set_result(None)
 
@@ -220,7 +230,7 @@ class Ledger:
                 return
             except _AWAY as error:
                 log.warning("outcomes are waiting for the database", error=repr(error))
-                await asyncio.sleep(backoff(0.1, 5.0, failures))
+                await asyncio.sleep(backoff(0.1, LONGEST_PAUSE, failures))
                 failures += 1
             else:
                 return

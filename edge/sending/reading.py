@@ -1,10 +1,13 @@
 """Reading a message that was handed in: what it says of itself, and what its sender wants of it.
 
-Pure but for the identity that a message without one gets. The message is changed in one way only:
+Pure but for the identity that a message without one gets. Only the header of a message is changed:
 a Date or Message-Id that is missing is put before it (RFC 6409 section 8 lets a submission server
-do so).
+do so); what no recipient may see is taken out: Bcc, and with it the other fields that Postfix
+drops from submitted mail (``message_drop_headers``); a header that does not end in an empty line
+gets one; and a bare CR in it becomes a space, since sending would make a line end of it.
 """
 
+import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,14 +16,14 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.model.addresses import bare_address, mailboxes
+from edge.model.addresses import bare_address
 from edge.model.errors import CallerError
 from edge.model.tokens import make_message_id, pack_message_id
 from edge.rewriting import controls, mime
 from edge.rewriting.controls import Controls
 from edge.rewriting.headers import decoded_text
 from edge.rewriting.variables import Recipient, parse, pattern, recipient_variable
-from edge.sending import retry
+from edge.sending import hops, retry
 from edge.sending.message import MAX_MESSAGE, MAX_RECIPIENTS, Addressee, Message, Options
 from edge.store.facts import clean_tags
 
@@ -72,6 +75,7 @@ def read(message: Message, now_us: int) -> Read:
     if len(message.source) > MAX_MESSAGE:
         raise Rejected(f"The message is larger than {MAX_MESSAGE // 2**20} MB")
     root = mime.split(message.source)
+    message = _without_bare_returns(message, root)
     if not root.headers:
         raise Rejected("This is not a message: it does not begin with header fields")
     fields = _Fields(message.source, root)
@@ -81,7 +85,7 @@ def read(message: Message, now_us: int) -> Read:
     recipients = _recipients(message.recipients, said)
     options, dropped = _options(message.options, said)
     due, expires_at = _times(options, now_us)
-    message_id, source = _identified(message, fields, now_us)
+    message_id, source = _identified(message, root, fields, now_us)
     to = fields.first("to")
     headers = {
         "from": fields.shown("from"),
@@ -122,22 +126,14 @@ class _Fields:
         return decoded_text(self.first(name)).replace("\0", "")[:LONGEST_HEADER]
 
 
+_BARE_CR: Final = re.compile(rb"\r(?!\n)")
 _READ: Final = frozenset({"from", "to", "subject", "date", "message-id"})
 
 
-def sender_of(source: bytes) -> str:
-    """The first address of the From header, or an empty string."""
-    root = mime.split(source)
-    value = _Fields(source, root).first("from")
-    try:
-        boxes = mailboxes(value)
-    except CallerError:
-        return ""
-    return boxes[0].address if boxes else ""
-
-
-def _identified(message: Message, fields: _Fields, now_us: int) -> tuple[str, bytes]:
-    """The message's id, and the message with what it lacks put before it.
+def _identified(
+    message: Message, root: mime.Part, fields: _Fields, now_us: int
+) -> tuple[str, bytes]:
+    """The message's id, and the message as it is stored.
 
     An id that no token can hold (over-long, with spaces) stays in the message; the events then
     know it by one of ours, and the instrumenter leaves it alone.
@@ -159,7 +155,34 @@ def _identified(message: Message, fields: _Fields, now_us: int) -> tuple[str, by
         bare.encode("ascii")
     except (CallerError, UnicodeEncodeError):
         bare = own
-    return bare, added + message.source
+    return bare, added + _sound(message.source, root)
+
+
+def _without_bare_returns(message: Message, root: mime.Part) -> Message:
+    """The message without a CR in a header's value; every offset stays."""
+    head = message.source[: root.body]
+    if head.count(b"\r") == head.count(b"\r\n"):
+        return message
+    clean = _BARE_CR.sub(b" ", head) + message.source[root.body :]
+    return msgspec.structs.replace(message, source=clean)
+
+
+def _sound(source: bytes, root: mime.Part) -> bytes:
+    """The message as it may be handed on: its header ends in an empty line, and it is without
+    fields for the submission server only and without the line that mailbox files put before a
+    message (``From x Mon Jan 1``), which behind fields of ours would end the header.
+    """
+    kept, here = [], root.headers[0].start
+    for header in root.headers:
+        if header.name in hops.HIDDEN:
+            kept.append(source[here : header.start])
+            here = header.end
+    head = b"".join((*kept, source[here : root.blank]))
+    if root.blank < root.body:
+        return head + source[root.blank :]
+    # It has no body, or a line that is no header field: what follows is the body, as for Postfix.
+    end = mime.line_end(source)
+    return head + (b"" if head.endswith(b"\n") else end) + end + source[root.body :]
 
 
 def _recipients(given: tuple[Addressee, ...], said: Controls) -> tuple[Addressee, ...]:
@@ -223,7 +246,7 @@ def delivery_time(text: str) -> int:
     """``o:deliverytime`` in µs since the epoch; raises CallerError."""
     try:
         moment = parsedate_to_datetime(text.strip())
-    except ValueError:
+    except (ValueError, OverflowError):  # the year 99999999999 overflows
         raise CallerError(
             f"{text[:60]!r} is not an RFC 2822 date like Fri, 25 Oct 2030 23:10:10 -0000"
         ) from None

@@ -4,11 +4,11 @@ Who may send: an SMTP login of a domain, over TLS only, or an address in ``EDGE_
 login sends for its own domain; without one the sending domain is found from MAIL FROM, else from
 the From field, and must be one of ours: nobody relays through here under a foreign name.
 
-A message is handed over as it came, but for our Received field before it and without Bcc and
-Return-Path (:mod:`edge.sending.hops`). What the accepting function says becomes the reply: 250 only
-after it returned, 4xx where nothing was accepted and trying again may help, 5xx otherwise. When a
-client goes away before its reply, accepting is cancelled and the message may or may not have been
-taken; it will be sent again, and then is a duplicate that SMTP allows (RFC 1047).
+A message is handed over as it came, with our Received field before it (:mod:`edge.sending.hops`).
+What the accepting function says becomes the reply: 250 only after it returned, 4xx where nothing
+was accepted and trying again may help, 5xx otherwise. When a client goes away before its reply,
+accepting is cancelled and the message may or may not have been taken; it will be sent again, and
+then is a duplicate that SMTP allows (RFC 1047).
 """
 
 import asyncio
@@ -301,7 +301,7 @@ class SubmissionServer:
             at=self._clock.now(),
         )
         rest = submission.data[len(header) :]
-        source = b"".join((hops.received(hop), hops.visible(header), rest))
+        source = b"".join((hops.received(hop), header, rest))
         if len(source) > MAX_MESSAGE:
             raise Refusal("size", f"552 5.3.4 a message may have {MAX_MESSAGE} octets")
         return Message(

@@ -5,7 +5,7 @@ behind the lease: should that process die, the row falls due again by itself. Wh
 written only while the holder still is the holder, so a delivery has one story.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -87,9 +87,9 @@ async def renew(conn: Connection, ids: Sequence[int], *, holder: str, until: int
     await conn.execute(_q["renew"], sorted(ids), holder, until)
 
 
-async def reclaim(conn: Connection, holder: str, now_us: int) -> int:
-    """Free what a holder that is no more left behind; how many."""
-    return _count(await conn.execute(_q["reclaim"], holder, now_us))
+async def reclaim(conn: Connection, holder: str, now_us: int, *, but: Collection[int] = ()) -> int:
+    """Free what a holder has and nobody is at work on, all ``but`` these; how many."""
+    return _count(await conn.execute(_q["reclaim"], holder, now_us, list(but)))
 
 
 async def release(conn: Connection, ids: Sequence[int], *, holder: str, due: int) -> None:

@@ -80,9 +80,14 @@ async def get(conn: Connection, domain: int, key: str) -> Stored:
     return Stored(**dict(row), size=len(row["source"]))
 
 
-async def recipients(conn: Connection, number: int, limit: int = 1000) -> list[str]:
-    """To whom a message went or is going."""
-    return [row["recipient"] for row in await conn.fetch(_q["recipients"], number, limit)]
+async def recipients(conn: Connection, stored: Stored, limit: int = 1000) -> list[str]:
+    """For whom a message was accepted: those it goes to, then the suppressed, and test mode's.
+
+    The latter while its events are kept.
+    """
+    rows = await conn.fetch(_q["recipients"], stored.number, limit)
+    rows += await conn.fetch(_q["accepted"], stored.domain, stored.message_id, limit)
+    return list(dict.fromkeys(row["recipient"] for row in rows))[:limit]
 
 
 async def load(conn: Connection, numbers: Sequence[int]) -> dict[int, Stored]:

@@ -26,11 +26,15 @@ class Block(StrEnum):
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """One recipient of one message; ``tags`` in their stored spelling."""
+    """One recipient of one message; ``tags`` in their stored spelling.
+
+    ``mailing_list`` is the list whose member this is, where the message goes to a list.
+    """
 
     domain: int
     address: str
     tags: tuple[str, ...] = ()
+    mailing_list: str = ""
 
 
 async def apply(conn: Connection, changes: Sequence[SuppressionChange]) -> None:
@@ -60,13 +64,16 @@ async def apply(conn: Connection, changes: Sequence[SuppressionChange]) -> None:
 async def blocking(conn: Connection, wanted: Sequence[Wanted]) -> list[Block | None]:
     """What blocks each of these, in order; None where nothing does.
 
-    Of several the first of: bounce, unsubscribe (from the domain, or from a tag of the message),
+    Of several the first of: bounce, unsubscribe (from the domain, the list, a tag of the message),
     complaint; Mailgun's codes 605, 606 and 607 in that order.
     """
     found: list[Block | None] = [None] * len(wanted)
     order = list(Block)
     rows = await conn.fetch(
-        _q["blocking"], [one.domain for one in wanted], [one.address.lower() for one in wanted]
+        _q["blocking"],
+        [one.domain for one in wanted],
+        [one.address.lower() for one in wanted],
+        [one.mailing_list for one in wanted],
     )
     for row in rows:
         place, why = row["place"] - 1, row["why"]

@@ -8,7 +8,10 @@ from pathlib import Path
 
 
 class Proxy:
-    """Forwards to a unix socket. ``cut_copies`` and ``cut_commits`` are how many cuts are left."""
+    """Forwards to a unix socket. ``cut_copies`` and ``cut_commits`` are how many cuts are left.
+
+    While it is ``shut`` it lets nobody in; :meth:`shut_now` throws out who is inside as well.
+    """
 
     def __init__(self, upstream: Path) -> None:
         self._upstream = upstream
@@ -16,9 +19,21 @@ class Proxy:
         self.cut_copies = 0
         self.cut_commits = 0
         self.cuts = 0
+        self.shut = False
+        self._inside: set[asyncio.StreamWriter] = set()
+
+    async def shut_now(self) -> None:
+        """As if the server had died."""
+        self.shut = True
+        for writer in self._inside:
+            writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        if self.shut:
+            writer.transport.abort()
+            return
+        self._inside.add(writer)
         up_reader, up_writer = await asyncio.open_unix_connection(str(self._upstream))
         answers = asyncio.get_running_loop().create_task(self._answers(up_reader, writer))
         copying = False
@@ -41,6 +56,7 @@ class Proxy:
         except OSError:
             pass  # the client went away: so do we
         finally:
+            self._inside.discard(writer)
             writer.transport.abort()
             await asyncio.sleep(0.02)
             up_writer.close()

@@ -1,11 +1,14 @@
 """Addresses and display names as people write them."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.model.addresses import Mailbox, address_of, display_name, mailbox
+from edge.model.addresses import Mailbox, address_of, display_name, mailbox, mailboxes
 from edge.model.errors import CallerError
+from edge.rewriting.variables import Recipient, recipient_of
 
 
 @pytest.mark.parametrize(
@@ -66,3 +69,63 @@ def test_names_may_hold_what_scripts_need() -> None:
     for name in ("a\r\nBcc: x", "a\x7f", "a\x85", "a\udfff"):
         with pytest.raises(CallerError, match="control character"):
             display_name(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ann@example.net", [("ann@example.net", "")]),
+        (" a@b.cc ,, <b@B.CC>; C D <c@b.cc>,", [("a@b.cc", ""), ("b@b.cc", ""), ("c@b.cc", "C D")]),
+        ('"B, Ann; <3" <Ann@b.cc>, x@b.cc', [("Ann@b.cc", "B, Ann; <3"), ("x@b.cc", "")]),
+        ('"a\\"b\\\\" <a@b.cc>', [("a@b.cc", 'a"b\\')]),
+        ("Ann (at, work) <a@b.cc>, b@b.cc (Bob)", [("a@b.cc", "Ann"), ("b@b.cc", "")]),
+        ('"a,b"@b.cc, "x y" <"a b"@b.cc>', [('"a,b"@b.cc', ""), ('"a b"@b.cc', "x y")]),
+        (
+            "a@[192.0.2.1], a@[IPv6:2001:db8::1]",
+            [("a@[192.0.2.1]", ""), ("a@[IPv6:2001:db8::1]", "")],
+        ),
+        ("Jörg Ä <jörg@bücher.example>", [("jörg@xn--bcher-kva.example", "Jörg Ä")]),
+        (" , ;", []),
+    ],
+)
+def test_lists_of_mailboxes(text: str, expected: list[tuple[str, str]]) -> None:
+    """As people and programs write them; the local part keeps its spelling."""
+    assert mailboxes(text) == [Mailbox(*one) for one in expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a@b.cc, nobody", "a@b.cc b@b.cc", "<a@b.cc> x", "<a@b.cc> <b@b.cc>", "a> <a@b.cc>"),
+        *("A\r\nBcc: x <a@b.cc>", "a@b.cc\0", "<a@b.cc", '"a@b.cc', "a@b.cc)", "<<a@b.cc>>"),
+        *("a@[300.1.1.1]", "a@[x]", '"a\nb"@b.cc', "a@b.cc,@b.cc", "x" * 65 + "@b.cc"),
+    ],
+)
+def test_one_bad_mailbox_refuses_the_list(text: str) -> None:
+    """With a short text."""
+    with pytest.raises(CallerError) as refused:
+        mailboxes(text)
+    assert len(str(refused.value)) < 150
+
+
+_LOCAL = st.from_regex(r'[a-z.!#+é]{1,12}|"([ -!#-;=?-\[\]-~é]|\\[ -;=?-~]){0,12}"', fullmatch=True)
+_ANY_NAME = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=20)
+
+
+@given(st.lists(st.tuples(_LOCAL, _ANY_NAME), min_size=1, max_size=4), st.text(max_size=30))
+def test_every_accepted_address_can_be_written(boxes: list[tuple[str, str]], anything: str) -> None:
+    """A list of them reads back, and each can be sealed and put into a copy."""
+    quoted = (re.sub(r'(["\\])', r"\\\1", name) for _, name in boxes)
+    text = ", ".join(
+        f'"{name}" <{local}@b.cc>' for (local, _), name in zip(boxes, quoted, strict=True)
+    )
+    found = mailboxes(text)
+    assert [box.address for box in found] == [f"{local}@b.cc" for local, _ in boxes]
+    assert [box.name for box in found] == [" ".join(name.split()) for _, name in boxes]
+    try:
+        found += mailboxes(anything)
+    except CallerError:
+        pass
+    for box in found:
+        assert recipient_of(Recipient(box.address)).address == box.address
+        assert mailboxes(box.address) == [Mailbox(box.address)]

@@ -39,7 +39,8 @@ RETURNING q.id, q.message, q.domain, q.recipient, q.name, q.variables, q.accepte
 UPDATE deliveries SET due = $3 WHERE id = ANY ($1::bigint[]) AND holder = $2;
 
 -- name: reclaim
-UPDATE deliveries SET due = $2, holder = '' WHERE holder = $1 AND due IS NOT NULL;
+UPDATE deliveries SET due = $2, holder = ''
+WHERE holder = $1 AND due IS NOT NULL AND id <> ALL ($3::bigint[]);
 
 -- name: settle
 UPDATE deliveries d

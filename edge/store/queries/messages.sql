@@ -16,6 +16,10 @@ FROM messages WHERE key = $1 AND domain = $2;
 -- name: recipients
 SELECT recipient FROM deliveries WHERE message = $1 ORDER BY id LIMIT $2;
 
+-- name: accepted
+SELECT recipient FROM events
+WHERE domain = $1 AND message_id = $2 AND event = 'accepted' ORDER BY recipient LIMIT $3;
+
 -- name: load
 -- Large ones are fetched one by one, by whoever has room for them.
 SELECT number, domain, key, message_id, accepted_at, sender, options,

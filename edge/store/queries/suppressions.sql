@@ -15,7 +15,7 @@ SET at = excluded.at, active = excluded.active, code = excluded.code, error = ex
 WHERE (excluded.at, excluded.event_id) > (s.at, s.event_id);
 
 -- name: blocking
--- What stands against an address: bounce, complaint, and unsubscribes with the level and the name.
+-- What stands against an address: bounce, complaint, and unsubscribes with the name of the tag.
 SELECT n.place, b.kind AS why, '' AS name
 FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS n (domain, address, place)
 JOIN suppressions b ON b.domain = n.domain AND b.kind IN ('bounce', 'complaint')
@@ -28,4 +28,9 @@ UNION ALL
 SELECT n.place, CASE u.level WHEN 0 THEN 'unsubscribe' ELSE 'tag' END, u.name
 FROM unnest($1::integer[], $2::text[]) WITH ORDINALITY AS n (domain, address, place)
 JOIN unsubscribes u ON u.domain = n.domain AND u.address = n.address AND u.level IN (0, 1)
-    AND u.active;
+    AND u.active
+UNION ALL
+SELECT n.place, 'unsubscribe', ''
+FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS n (address, list, place)
+JOIN list_members m ON m.list = n.list AND m.address = n.address AND NOT m.subscribed
+WHERE n.list <> '';

@@ -68,34 +68,9 @@ def test_where_the_header_ends(source: bytes, header: bytes) -> None:
     assert hops.header_of(source) == header
 
 
-@given(
-    st.lists(
-        st.sampled_from(
-            [
-                b"Bcc: a@b\r\n",
-                b"bCC : a@b,\r\n c@d\r\n\te@f\r\n",
-                b"Resent-Bcc:\r\n",
-                b"Return-Path: <x>\r\n",
-                b"X-Bcc: kept\r\n",
-                b"To: bcc: kept\r\n bcc: kept\r\n",
-                b"no field\r\n",
-                b": nameless\r\n",
-                b"Subject:\r\n",
-            ]
-        )
-    )
-)
-def test_only_whole_hidden_fields_go(fields: list[bytes]) -> None:
-    """What stays is what was there, in its order."""
-    hidden = (b"bcc", b"resent", b"return")
-    kept = [field for field in fields if not field.lower().startswith(hidden)]
-    assert hops.visible(b"".join(fields)) == b"".join(kept)
-
-
 @given(st.binary(max_size=300))
 def test_any_header_is_read(header: bytes) -> None:
-    """Bytes of any kind are no error, and nothing is added to them."""
-    assert len(hops.visible(header)) <= len(header)
+    """Bytes of any kind are no error."""
     hops.author(header)
     hops.goes_round(header, "mark")
 
