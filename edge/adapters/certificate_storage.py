@@ -97,6 +97,7 @@ class PostgresStorage:
         async with self._connection(LeaseLost) as conn:
             now = self._clock.now()
             _fence(claim, await certificates.finish(conn, self._vault, row, stored, now))
+        log.info("certificate stored", host=host.name, until=certificate.not_after)
 
     async def certificate(self, name: str) -> Certificate | None:
         """The current certificate of a host."""

@@ -18,6 +18,7 @@ from edge.ingest.key_files import KEY_DIRECTORY, KeyFiles
 from edge.lifecycle import Tasks
 from edge.model.certificate import HostCertificate, Status
 from edge.model.domain import Domain
+from edge.model.errors import OperatorError
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME, load
 from edge.settings import Settings
@@ -127,6 +128,7 @@ async def edge(
     name: str = "one",
     options: Options = OPTIONS,
     orders: bool = True,
+    vault: Vault = VAULT,
     **changes: Any,
 ) -> AsyncIterator[Edge]:
     """An edge that runs; the Pebble's responder answers by the newest roster of any of them."""
@@ -135,11 +137,11 @@ async def edge(
     async with opened(url, max_size=8) as pool:
         clock = SystemClock()
         keeper = Keeper(pool=pool, path=place / FILE_NAME, edge_id=name, name=name)
-        keys = KeyFiles(place / KEY_DIRECTORY, pool, VAULT)
+        keys = KeyFiles(place / KEY_DIRECTORY, pool, vault)
         jobs = CertificateJobs(
             settings=chosen,
             pool=pool,
-            vault=VAULT,
+            vault=vault,
             clock=clock,
             holder=name,
             gate=certificate_jobs.gate_of(chosen),
@@ -151,10 +153,10 @@ async def edge(
             await keeper.refresh()
             snapshot = load(place / FILE_NAME)
             ca.responder.thumbprint = snapshot.thumbprint if snapshot else ""
-            with contextlib.suppress(FileNotFoundError):
-                await keys.refresh()
+            await keys.refresh()
 
-        await keep()
+        with contextlib.suppress(OperatorError):
+            await keep()
         tasks.spawn("keep", tasks.every(0.1, keep, "keep"))
         if orders:
             tasks.spawn("certificates", jobs.run(tasks))

@@ -12,8 +12,10 @@ import pytest
 
 from certs.issued import parse_chain
 from edge.model.certificate import Status
+from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME, load
-from edge.store import certificates, domains
+from edge.store import certificates, domains, roster
+from edge.store.pool import opened
 from tests.integration.certs.edges import Seen, edge, wait_for, work
 from tests.integration.certs.pebble import pebble
 from tests.integration.certs.worlds import SHORT_LEASES
@@ -118,6 +120,50 @@ async def test_a_renewal_changes_the_file_and_keeps_the_ramp(
         snapshot = load(one.place / FILE_NAME)
         assert snapshot is not None
         assert snapshot.hsts == {host: 30 * 86_400}
+
+
+async def test_nothing_is_ordered_before_every_edge_can_answer(
+    database_url: str, tmp_path: Path
+) -> None:
+    """The authority may ask any of them; one that died a minute ago is not waited for."""
+    async with pebble() as ca, opened(database_url) as db:
+        async with db.acquire() as conn:
+            await roster.acknowledge(conn, "slow", "slow", 0)
+        async with edge(ca, database_url, tmp_path / "one") as one:
+            host = await one.add_host("mg.brand.example")
+            await one.request(host)
+            await asyncio.sleep(2)
+            assert orders(ca.log()) == 0
+            async with db.acquire() as conn:
+                await conn.execute(
+                    "UPDATE edges SET seen_at = now() - interval '61 seconds' WHERE id = 'slow'"
+                )
+            await one.until(host, Status.ACTIVE)
+
+
+async def test_a_wrong_master_key_orders_and_serves_nothing(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says so; what another edge serves stays."""
+    async with pebble(reject=0) as ca:
+        async with edge(ca, database_url, tmp_path / "one") as one:
+            host = await one.add_host("mg.brand.example")
+            await one.request(host)
+            await one.until(host, Status.ACTIVE)
+            served = (await one.until_file(host)).read_text()
+        wrong = Vault(bytes(31) + b"x")
+        capsys.readouterr()
+        async with edge(ca, database_url, tmp_path / "two", name="two", vault=wrong) as two:
+            other = await two.add_host("mg.second.example")
+            await two.request(other)
+            await asyncio.sleep(2)
+            assert (await two.shown(other)).status(time.time()) is Status.PROCESSING
+            assert not two.file(host).exists()
+        assert orders(ca.log()) == 1
+        assert one.file(host).read_text() == served
+        printed = capsys.readouterr().out
+        assert "the master key does not open acme-account" in printed
+        assert "the master key does not open certificate:email" in printed
 
 
 async def test_a_host_forgotten_while_its_order_runs(database_url: str, tmp_path: Path) -> None:
