@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any
 
+import mailgun.client
 import pytest
 
 from certs.errors import CustomerError, Unavailable
@@ -256,7 +257,17 @@ async def test_https_without_a_certificate_is_taken_with_a_warning(db: Pool) -> 
         assert "warning" not in answer.json
 
 
-async def test_the_texts_are_mailguns() -> None:
-    """Word by word, since SDKs show and compare them."""
-    assert resource.STARTED == "Initiated x509 key pair generation"
-    assert resource.NOT_STARTED.endswith("POST /v2/x509/{domain}")
+async def test_the_python_sdk_asks_and_polls(db: Pool) -> None:
+    """Mailgun's own SDK, with only its base URL changed."""
+    async with serving(db, gate=leads_here) as world:
+
+        def everyday() -> None:
+            client = mailgun.client.Client(auth=("api", world.key), api_url=world.url)
+            assert client.x509_status.get(domain=HOST).status_code == 404
+            asked = client.x509.create(domain=HOST)
+            assert (asked.status_code, asked.json()) == (202, STARTED)
+            assert client.x509_status.get(domain=HOST).json()["status"] == "processing"
+            again = client.x509.put(domain=HOST)
+            assert again.json()["Description"] == "x509 cert not found"
+
+        await asyncio.to_thread(everyday)
