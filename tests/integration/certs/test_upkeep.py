@@ -158,6 +158,26 @@ async def test_an_ending_certificate_is_told_once_a_day(db: Pool, tmp_path: Path
         assert len(told(kept)) == 2
 
 
+async def test_a_domain_that_has_left_raises_no_alarm(db: Pool, tmp_path: Path) -> None:
+    """Removed, and its DNS leads elsewhere; one that still leads here is worth an alarm."""
+    clock = ManualClock()
+    command, kept = receiver(tmp_path)
+    async with db.acquire() as conn:
+        for name, who in (("mg.left.example", "customer"), ("mg.here.example", "authority")):
+            host = await put(db, name, clock, days=40)
+            await certificates.request(conn, host, "1", clock.now())
+            await conn.execute(
+                "UPDATE certificate_hosts SET state = state || jsonb_build_object('failure', "
+                "jsonb_build_object('who', $1::text)) WHERE host = $2",
+                who,
+                host,
+            )
+            await domains.remove(conn, name)
+        clock.advance(35 * DAY)
+        await Alarms(command, clock).look(conn)
+    assert [one["host"] for one in told(kept)[0]["hosts"]] == ["email.mg.here.example"]
+
+
 async def test_a_refusal_of_the_authority_is_told(db: Pool, tmp_path: Path) -> None:
     """Only what the operator must mend."""
     clock = ManualClock()
