@@ -286,6 +286,8 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
         gate=certificate_jobs.gate_of(settings),
+        resolvers=[(bind.host, bind.port) for bind in settings.resolvers],
+        probe_port=settings.acme_http_port,
     )
 
 

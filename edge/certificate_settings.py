@@ -48,8 +48,8 @@ class CertificateSettings(BaseModel):
         ge=1,
         le=65535,
         description=(
-            "Port at which the authority asks tracking hosts for answers, and our own check before "
-            "it; another than 80 is for tests."
+            "Port on which the outside reaches tracking hosts over HTTP, for probes before a "
+            "certificate is ordered and by `edge domain check`; authorities know only 80."
         ),
     )
     acme_profile: str = Field(

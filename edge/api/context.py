@@ -1,7 +1,7 @@
 """What every handler works with; built by assembly, once for each application."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,7 +10,10 @@ from aiohttp import web
 
 from certs.storage import Gate
 from edge.clock import Clock
+from edge.doctor.examine import Doctor
+from edge.doctor.look import Looker, Server
 from edge.model.errors import PeerError
+from edge.model.probe import probe_secret
 from edge.model.vault import Vault
 from edge.sending.accept import Acceptor
 from edge.store.api_keys import ApiKey
@@ -35,9 +38,11 @@ class Api:
 
     ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
     slash at its end, ``trusted`` tells which addresses are proxies whose
-    ``X-Forwarded-For`` counts. ``failures`` and ``rate`` are per minute, for each address and for
-    each key; 0 is no limit. ``gate`` raises unless a certificate may be ordered for a host name;
-    None while certificates are off. ``database`` is None until Postgres was reached.
+    ``X-Forwarded-For`` counts. ``resolvers`` (none: the system's) and ``probe_port`` are those of
+    the ``doctor``, which is made unless ``examiner`` is given. ``failures`` and ``rate`` are per
+    minute, for each address and for each key; 0 is no limit. ``gate`` raises unless a certificate
+    may be ordered for a host name; None while certificates are off. ``database`` is None until
+    Postgres was reached.
     """
 
     clock: Clock
@@ -52,11 +57,18 @@ class Api:
     max_body: int = MAX_BODY
     gate: Gate | None = None
     database: Pool | None = None
+    resolvers: Sequence[Server] = ()
+    probe_port: int = 80
+    examiner: Doctor | None = None
+    doctor: Doctor = field(init=False)
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.doctor = self.examiner or Doctor(
+            Looker(self.resolvers), probe_secret(self.vault), http_port=self.probe_port
+        )
         self.failed = Bucket(self.failures, self.clock)
         self.requests = Bucket(self.rate, self.clock)
 

@@ -20,6 +20,7 @@ from edge.api import (
     outbox,
     stored_messages,
     tracking_settings,
+    verification,
 )
 from edge.api.auth import Need, allow
 
@@ -48,6 +49,7 @@ def _both_versions() -> list[Route]:
             Route("GET", f"{base}/{{name}}", domains.get_domain, Need.READ),
             Route("PUT", f"{base}/{{name}}", domains.change_domain, Need.WRITE),
             Route("DELETE", f"{base}/{{name}}", domains.delete_domain, Need.WRITE),
+            Route("PUT", f"{base}/{{name}}/verify", verification.verify_domain, Need.WRITE),
         )
     ]
 

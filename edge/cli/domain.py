@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.cli import domain_mail, session
+from edge.cli import domain_check, domain_mail, session
 from edge.cli.options import (
     AsJson,
     Config,
@@ -293,6 +293,7 @@ def remove(name: Name, data_dir: DataDir = None, config: Config = None) -> None:
     )
 
 
+app.command("check", epilog="Example: edge domain check mg.example.com")(domain_check.check)
 app.command("dns", epilog="Example: edge domain dns mg.example.com")(domain_mail.dns)
 app.command(
     "route",
