@@ -19,11 +19,13 @@ from certs.storage import Gate
 from edge.adapters.alarms import Alarms
 from edge.adapters.certificate_storage import PostgresStorage
 from edge.adapters.child_process import only_one
-from edge.adapters.cname_gate import CnameGate
 from edge.clock import Clock
 from edge.control import Job
+from edge.doctor.gate import Gate as DoctorsGate
+from edge.doctor.look import Looker
 from edge.lifecycle import Tasks
 from edge.model.certificate import DAY
+from edge.model.probe import probe_secret
 from edge.model.vault import Vault
 from edge.observe import metrics
 from edge.settings import Settings
@@ -74,12 +76,13 @@ REASONS: Final = frozenset(
 """The problem types of RFC 8555 § 6.7 and its successors; others are counted as ``other``."""
 
 
-def gate_of(settings: Settings) -> Gate | None:
-    """What stands before each order; None while certificates are off."""
+def gate_of(settings: Settings, vault: Vault) -> Gate | None:
+    """What stands before each order: DNS and our own port 80; None while certificates are off."""
     if not settings.acme_directory:
         return None
-    resolvers = [(bind.host, bind.port) for bind in settings.resolvers]
-    return CnameGate(settings.public_host, resolvers)
+    looker = Looker([(bind.host, bind.port) for bind in settings.resolvers])
+    edges, port = [settings.public_host], settings.acme_http_port
+    return DoctorsGate(looker, probe_secret(vault), edges, http_port=port)
 
 
 def terms_of(settings: Settings) -> Terms:

@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 
 from certs import names
-from certs.errors import CustomerError, Unavailable
+from certs.errors import CertificateError, CustomerError
 from edge.api.context import API, KEY, Api
 from edge.api.params import rfc1123
 from edge.model.certificate import HostCertificate, Status
@@ -73,7 +73,7 @@ def _started(host: str) -> web.Response:
 
 
 async def _gate(api: Api, host: str) -> web.Response | None:
-    """What the host's DNS must be refused for; what DNS does not answer now the job asks again."""
+    """What the host's owner must mend first; whatever else fails now, the job asks again."""
     if api.gate is None:
         raise CertificatesOff
     try:
@@ -82,8 +82,8 @@ async def _gate(api: Api, host: str) -> web.Response | None:
             await api.gate(host)
     except CustomerError as error:
         return _refused(400, "Reason", WRONG_CNAME, reason=str(error))
-    except (Unavailable, TimeoutError) as error:
-        log.warning("a host's DNS could not be checked", host=host, error=repr(error))
+    except (CertificateError, TimeoutError) as error:
+        log.warning("a host could not be checked", host=host, error=repr(error))
     return None
 
 

@@ -134,6 +134,7 @@ async def edge(
     """An edge that runs; the Pebble's responder answers by the newest roster of any of them."""
     place.mkdir(parents=True, exist_ok=True)
     chosen = settings(ca, place, **changes)
+    ca.responder.vault = VAULT
     async with opened(url, max_size=8) as pool:
         clock = SystemClock()
         keeper = Keeper(pool=pool, path=place / FILE_NAME, edge_id=name, name=name)
@@ -144,7 +145,7 @@ async def edge(
             vault=vault,
             clock=clock,
             holder=name,
-            gate=certificate_jobs.gate_of(chosen),
+            gate=certificate_jobs.gate_of(chosen, VAULT),
             options=options,
         )
         tasks = Tasks(grace=10.0)

@@ -104,7 +104,7 @@ async def test_a_failure_is_the_commands(database_url: str, tmp_path: Path) -> N
         host = await one.add_host("mg.brand.example", cname="elsewhere.example")
         status, output = await run("issue", host)
         assert status == 1
-        assert f"create: {host} CNAME {OURS}" in output
+        assert f"CNAME to {OURS}" in output
         output = (await run("status", host))[1]
         assert "customer" in output
         assert "elsewhere.example" in output

@@ -54,8 +54,8 @@ async def test_only_a_host_that_leads_here_is_ordered_for(
         await one.request(host)
         shown = await one.until(host, Status.ERROR)
         assert shown.failure is not None
-        assert "leads to mailgun.org" in shown.failure["text"]
-        assert "create: email.mg.brand.example CNAME edge.example.org" in shown.failure["text"]
+        assert "email.mg.brand.example → mailgun.org" in shown.failure["text"]
+        assert "CNAME to edge.example.org" in shown.failure["text"]
         assert orders(ca.log()) == 0
         await ca.dns("set-cname", host=f"{host}.", target="edge.example.org.")
         await one.until(host, Status.ACTIVE)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from certs.issued import parse_chain
+from edge.adapters.data_directory import read_vault
 from edge.roster.snapshot import FILE_NAME, load
 from tests.integration.certs.edges import OURS
 from tests.integration.certs.pebble import Pebble, pebble
@@ -102,6 +103,7 @@ async def test_a_customers_steps_with_the_control_child_killed(tmp_path: Path) -
             edge = Edge(base, **environment(ca)).start()
             try:
                 await asyncio.to_thread(edge.ready)
+                ca.responder.vault = read_vault(edge.data / "master.key")
                 certificate = await asyncio.to_thread(ask, edge, ca)
                 file = edge.data / "certificates" / f"{HOST}.pem"
                 await asyncio.to_thread(until, "the key file", file.exists)
