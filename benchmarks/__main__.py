@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks import (
     certificate_memory,
+    certificates,
     dkim_signing,
     drain,
     instrumenting,
@@ -36,7 +37,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
-        *(instrumenting, dkim_signing, sending),
+        *(instrumenting, dkim_signing, sending, certificates),
         *(tls_connection, certificate_memory, sni_miss),
     )
 }

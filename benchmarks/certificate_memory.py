@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks import certificates
+from benchmarks import key_files
 from benchmarks.figure import Figure, Limit, Scale, Section
 from benchmarks.handshaking import drive
 from benchmarks.processes import wait_until
@@ -22,7 +22,7 @@ def run(directory: Path, scale: Scale) -> Section:
     with serving(directory / "edge") as edge:
         worker = edge.children()["tracking"]
         sizes.append(edge.worker_memory()["Pss"] / MIB)
-        certificates.write(edge.data_dir / "certificates", hosts)
+        key_files.write(edge.data_dir / "certificates", hosts)
         wait_until(
             lambda: edge.metric("edge_certificates_known") == count,
             60,

@@ -14,6 +14,7 @@ TOOLS = {
     "haproxy": "apt-get install haproxy",
     "wrk": "apt-get install wrk",
     "postgres": "apt-get install postgresql",
+    "pebble": "apt-get install pebble",
     "smtp-sink": "apt-get install postfix",
 }
 

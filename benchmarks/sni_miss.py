@@ -8,7 +8,7 @@ import ssl
 import time
 from pathlib import Path
 
-from benchmarks import certificates
+from benchmarks import key_files
 from benchmarks.figure import Figure, Scale, Section, ratio_figure
 from certs.clock import SystemClock
 from certs.sni import Certificates
@@ -57,7 +57,7 @@ def run(directory: Path, scale: Scale) -> Section:
     keys = directory / "certificates"
     keys.mkdir(mode=0o700)
     hosts = [f"email.brand{number}.example" for number in range(count)]
-    certificates.write(keys, hosts)
+    key_files.write(keys, hosts)
     default = keys / f"{hosts[0]}.pem"
     served = Certificates(keys, default, SystemClock(), size=ROUND)
     client = _client()

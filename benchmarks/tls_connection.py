@@ -7,7 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import certificates
+from benchmarks import key_files
 from benchmarks.figure import Limit, Scale, Section, ratio_figure
 from benchmarks.handshaking import drive
 from benchmarks.load import Requests
@@ -31,7 +31,7 @@ def run(directory: Path, scale: Scale) -> Section:
         asyncio.run(store_facts(edge.url, made))
         load = Requests(directory, "opens", asks(edge.keyring(), made, clicks=False))
         keys = edge.data_dir / "certificates"
-        certificates.write(keys, domains.values())
+        key_files.write(keys, domains.values())
         with haproxy(directory, keys) as rival:
             drive(edge.https_port, load.path, count=500, seconds=20)  # all contexts are loaded
             drive(rival.port, load.path, count=500, seconds=20)

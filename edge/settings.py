@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge import crash, service_user
+from edge.certificate_settings import CertificateSettings, mistakes_together
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
 from edge.sending.routes import SANDBOX, parse_route
@@ -24,7 +25,7 @@ from edge.setting_types import Address, Addresses, Bind, Durability, Networks, R
 PREFIX: Final = "EDGE_"
 
 
-class Settings(BaseSettings):
+class Settings(CertificateSettings, BaseSettings):
     """All settings; the fields' descriptions are the reference in ``docs/settings.md``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -211,15 +212,6 @@ class Settings(BaseSettings):
     resolvers: Addresses = Field(
         (), description="DNS resolvers, host:port, comma separated; default: the system's."
     )
-    acme_http_port: int = Field(
-        80,
-        ge=1,
-        le=65535,
-        description=(
-            "Port on which the outside reaches tracking hosts over HTTP, for probes before a "
-            "certificate is ordered and by `edge domain check`; authorities know only 80."
-        ),
-    )
     deliveries_at_once: int = Field(
         100, ge=2, le=2_000, description="Copies of messages that are being sent at a time."
     )
@@ -363,6 +355,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         if (f"{pair}_cert_file" in values) != (f"{pair}_key_file" in values):
             name = f"{PREFIX}{pair.upper()}"
             mistakes.append(f"{name}_CERT_FILE and {name}_KEY_FILE must be given together")
+    mistakes += mistakes_together(values)
     settings = None
     try:
         settings = Settings(**values)

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiohttp import web
 
+from certs.storage import Gate
 from edge.clock import Clock
 from edge.doctor.examine import Doctor
 from edge.doctor.look import Looker, Server
@@ -39,8 +40,9 @@ class Api:
     slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``resolvers`` (none: the system's) and ``probe_port`` are those of
     the ``doctor``, which is made unless ``examiner`` is given. ``failures`` and ``rate`` are per
-    minute, for each address and for each key; 0 is no limit. ``database`` is None until Postgres
-    was reached.
+    minute, for each address and for each key; 0 is no limit. ``gate`` raises unless a certificate
+    may be ordered for a host name; None while certificates are off. ``database`` is None until
+    Postgres was reached.
     """
 
     clock: Clock
@@ -53,6 +55,7 @@ class Api:
     failures: int = 20
     rate: int = 0
     max_body: int = MAX_BODY
+    gate: Gate | None = None
     database: Pool | None = None
     resolvers: Sequence[Server] = ()
     probe_port: int = 80

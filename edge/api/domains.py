@@ -9,6 +9,7 @@ from aiohttp import web
 
 from edge.api import params
 from edge.api.auth import allow_account
+from edge.api.certificates import https_warning
 from edge.api.context import API, KEY, Api
 from edge.api.domain_json import dns_json, domain_json
 from edge.api.params import Params
@@ -127,6 +128,8 @@ async def create_domain(request: web.Request) -> web.Response:
         if password:
             await _set_postmaster(conn, domain, password, now_us)
         answer = await shown(request, conn, domain)
+        if "web_scheme" in tracking:
+            answer |= await https_warning(request.app[API], conn, domain)
     return web.json_response({"message": "Domain DNS records have been created", **answer})
 
 
@@ -145,6 +148,8 @@ async def change_domain(request: web.Request) -> web.Response:
         if password:
             await _set_postmaster(conn, domain, password, now_us)
         answer = await shown(request, conn, domain)
+        if "web_scheme" in tracking:
+            answer |= await https_warning(request.app[API], conn, domain)
     return web.json_response({"message": "Domain has been updated", **answer})
 
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from edge.api import (
+    certificates,
     credentials,
     domain_connection,
     domains,
@@ -98,7 +99,14 @@ _SENDING: Final = (
 )
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING)
+_CERTIFICATES: Final = (
+    Route("POST", "/v2/x509/{host}", certificates.generate, Need.WRITE),
+    Route("PUT", "/v2/x509/{host}", certificates.renew, Need.WRITE),
+    Route("GET", "/v2/x509/{host}/status", certificates.status, Need.READ),
+)
+
+
+ROUTES: Final = (*_DOMAINS, *_SENDING, *_CERTIFICATES)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

@@ -26,7 +26,9 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ``version`` grows with every change. ``hosts`` maps every tracking host name that ever was, in
     lower case, to its domain's number: hosts are tombstoned, never deleted. ``footers`` holds, by
     number, those of domains that have others than a new domain has. ``thumbprint`` is that of the
-    ACME account key, which answers challenges; ``hsts`` maps hosts to their max-age in seconds.
+    account key by which authorities' challenges are answered (RFC 8555 § 8.1), empty for none.
+    ``hsts`` maps hosts whose certificate is healthy to the seconds that browsers may be told to
+    insist on https.
     """
 
     version: int

@@ -13,7 +13,7 @@ from certs.clock import SystemClock
 from certs.directory_storage import write_private
 from certs.keys import self_signed
 from certs.sni import Certificates
-from edge.app import trusts
+from edge.adapters.proxies import trusts
 from tests.integration.tracking.worlds import captures, tracking
 from tests.threats.serving import KEYRING, OPEN, OURS, World
 from tests.unit.test_tracking_proxy_header import version_2
