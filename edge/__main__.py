@@ -22,6 +22,7 @@ COMMANDS = (
     "instrument",
     "send",
     "queue",
+    "suppression",
     "outbox",
     "token",
     "events",
