@@ -1,10 +1,10 @@
 """``edge suppression``: who a domain does not write to, and what is never counted as bounced."""
 
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
@@ -13,13 +13,13 @@ from edge.api.params import Params
 from edge.api.suppression_entries import COLUMNS, from_csv, from_form, tag_of, value_of
 from edge.api.suppressions import csv_row, csv_text
 from edge.cli import session
-from edge.cli.options import AsJson, Config, DataDir, print_json, print_table, run
+from edge.cli.options import AsJson, Config, DataDir, print_json, print_table
 from edge.cli.times import format_time, parse_time
 from edge.clock import SystemClock
 from edge.model.domain import Domain
 from edge.model.errors import CallerError, NotFound, OperatorError
-from edge.settings import Settings, load
-from edge.store import domains, suppressions
+from edge.settings import load
+from edge.store import suppressions
 from edge.store.pool import Connection
 from edge.store.suppressed import TABLES, Entry, Kind
 from edge.store.suppressions import Wanted
@@ -28,8 +28,6 @@ app = typer.Typer(help="Who a domain does not write to.", no_args_is_help=True)
 
 PAGE = 1_000
 """Entries that are read at a time."""
-
-T = TypeVar("T")
 
 
 class ListName(StrEnum):
@@ -57,21 +55,6 @@ Address = Annotated[
     str,
     typer.Argument(metavar="ADDRESS", help="Address; on the allowlist a domain too."),
 ]
-
-
-def _on_domain(
-    settings: Settings, name: str, act: Callable[[Connection, Domain], Awaitable[T]]
-) -> T:
-    """Do something with a domain that is there."""
-
-    async def work() -> T:
-        async with session.database(settings) as pool, pool.acquire() as conn:
-            domain = await domains.get(conn, name)
-            if domain.removed:
-                raise NotFound(f"domain {domain.name} is removed; `edge domain add` brings it back")
-            return await act(conn, domain)
-
-    return run(work())
 
 
 async def _pages(
@@ -129,7 +112,7 @@ def list_(
             columns = ("address or domain" if kind is Kind.WHITELISTS else "address", "since (UTC)")
             print_table((*columns, ""), rows, empty=f"Nothing on the {which.value} of {domain}.")
 
-    _on_domain(settings, domain, work)
+    session.on_domain(settings, domain, work)
 
 
 @app.command(epilog="Example: edge suppression show mg.example.com ann@example.net")
@@ -155,7 +138,7 @@ def show(
         wanted = [Wanted(domain.number, value)]
         return found, (await suppressions.blocking(conn, wanted))[0] or ""
 
-    found, block = _on_domain(settings, domain, work)
+    found, block = session.on_domain(settings, domain, work)
     if as_json:
         for which, one in found:
             print_json({**_json(which, one), "blocked-by": block or None})
@@ -195,7 +178,7 @@ def add(
     async def work(conn: Connection, found: Domain) -> int:
         return await TABLES[kind].put(conn, found.number, [entry], now_us=now_us)
 
-    if not _on_domain(settings, domain, work):
+    if not session.on_domain(settings, domain, work):
         raise CallerError(f"{entry.value} is on the allowlist: it is not put on the bounce list")
     typer.echo(f"Added {entry.value} to the {which.value} of {domain}.")
 
@@ -228,7 +211,7 @@ def remove(
             conn, found.number, value, tag=only, now_us=SystemClock.now_us()
         )
 
-    gone = _on_domain(settings, domain, work)
+    gone = session.on_domain(settings, domain, work)
     if not gone and value:
         raise NotFound(f"{value} is not on the {which.value} of {domain}{tag and f' for {tag}'}")
     typer.echo(f"Removed {value or gone} from the {which.value} of {domain}.")
@@ -254,4 +237,6 @@ def import_(
         now_us = SystemClock.now_us()
         return await TABLES[kind].put(conn, found.number, entries, now_us=now_us)
 
-    typer.echo(f"Added {_on_domain(settings, domain, work)} to the {which.value} of {domain}.")
+    typer.echo(
+        f"Added {session.on_domain(settings, domain, work)} to the {which.value} of {domain}."
+    )

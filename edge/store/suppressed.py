@@ -24,6 +24,9 @@ from edge.store.unsubscribes import EVERYTHING
 AT_ONCE: Final = 10_000
 """Entries of one statement."""
 
+_LAST = "\U0010ffff"
+"""Above every character that an address may hold."""
+
 _q = queries("suppressed")
 
 
@@ -90,6 +93,16 @@ class Table(Protocol):
         """Remove one entry, or one tag of it, or all (None); how many were there."""
 
 
+def _bounds(term: str, pivot: str | None, backwards: bool) -> tuple[str, str, str]:
+    """Where what begins with a term starts and ends, and the pivot of a page."""
+    return term, term + _LAST, pivot or (_LAST if backwards else "")
+
+
+def _whole(value: str | None) -> tuple[str, str]:
+    """The bounds of one value, or of all."""
+    return ("", _LAST) if value is None else (value, value)
+
+
 def _in_order(entries: Iterable[Entry], now_us: int) -> Iterable[tuple[Sequence[Entry], list[int]]]:
     """One entry for each value, by value as the tables' keys compare, and the times of each.
 
@@ -123,7 +136,7 @@ class _Suppressions:
         limit: int,
     ) -> list[Entry]:
         query = _q["suppressions_page_backwards" if backwards else "suppressions_page"]
-        rows = await conn.fetch(query, domain, self._kind, term, pivot, limit)
+        rows = await conn.fetch(query, domain, self._kind, *_bounds(term, pivot, backwards), limit)
         return [Entry(**dict(row)) for row in (reversed(rows) if backwards else rows)]
 
     async def get(self, conn: Connection, domain: int, value: str) -> Entry | None:
@@ -157,7 +170,7 @@ class _Suppressions:
         now_us: int,
     ) -> int:
         gone: int = await conn.fetchval(
-            _q["suppressions_remove"], domain, self._kind, value, now_us
+            _q["suppressions_remove"], domain, self._kind, *_whole(value), now_us
         )
         return gone
 
@@ -176,7 +189,7 @@ class _Unsubscribes:
         limit: int,
     ) -> list[Entry]:
         query = _q["unsubscribes_page_backwards" if backwards else "unsubscribes_page"]
-        rows = await conn.fetch(query, domain, term, pivot, limit)
+        rows = await conn.fetch(query, domain, *_bounds(term, pivot, backwards), limit)
         return [_unsubscribe(row) for row in (reversed(rows) if backwards else rows)]
 
     async def get(self, conn: Connection, domain: int, value: str) -> Entry | None:
@@ -210,7 +223,9 @@ class _Unsubscribes:
         tag: str | None = None,
         now_us: int,
     ) -> int:
-        gone: int = await conn.fetchval(_q["unsubscribes_remove"], domain, value, tag, now_us)
+        gone: int = await conn.fetchval(
+            _q["unsubscribes_remove"], domain, *_whole(value), tag, now_us
+        )
         return gone
 
 
@@ -232,7 +247,7 @@ class _Allowlist:
         limit: int,
     ) -> list[Entry]:
         query = _q["allowlist_page_backwards" if backwards else "allowlist_page"]
-        rows = await conn.fetch(query, domain, term, pivot, limit)
+        rows = await conn.fetch(query, domain, *_bounds(term, pivot, backwards), limit)
         return [Entry(**dict(row)) for row in (reversed(rows) if backwards else rows)]
 
     async def get(self, conn: Connection, domain: int, value: str) -> Entry | None:
@@ -265,7 +280,7 @@ class _Allowlist:
         tag: str | None = None,
         now_us: int,
     ) -> int:
-        gone: int = await conn.fetchval(_q["allowlist_remove"], domain, value)
+        gone: int = await conn.fetchval(_q["allowlist_remove"], domain, *_whole(value))
         return gone
 
 

@@ -1,14 +1,16 @@
 -- name: suppressions_page
+-- Pages: the bounds are plain comparisons, so that every plan, a generic one too, reads the index
+-- from the pivot on. What begins with a term lies between the term and its upper bound.
 SELECT address AS value, at AS created_at, code, error FROM suppressions
-WHERE domain = $1 AND kind = $2 AND active AND starts_with(address, $3)
-  AND ($4::text IS NULL OR address > $4)
-ORDER BY address LIMIT $5;
+WHERE domain = $1 AND kind = $2 AND active AND address >= $3
+  AND address < $4 AND address > $5
+ORDER BY address LIMIT $6;
 
 -- name: suppressions_page_backwards
 SELECT address AS value, at AS created_at, code, error FROM suppressions
-WHERE domain = $1 AND kind = $2 AND active AND starts_with(address, $3)
-  AND ($4::text IS NULL OR address < $4)
-ORDER BY address DESC LIMIT $5;
+WHERE domain = $1 AND kind = $2 AND active AND address >= $3
+  AND address < $4 AND address < $5
+ORDER BY address DESC LIMIT $6;
 
 -- name: suppressions_get
 SELECT address AS value, at AS created_at, code, error FROM suppressions
@@ -33,14 +35,15 @@ WITH put AS (
 SELECT count(*) FROM put;
 
 -- name: suppressions_remove
--- Without an address all of them; locked in key order, as whoever applies events locks them.
+-- From one address to another: the same for one, everything for all. Locked in key order, as
+-- whoever applies events locks them.
 WITH due AS MATERIALIZED (
     SELECT address FROM suppressions
-    WHERE domain = $1 AND kind = $2 AND active AND ($3::text IS NULL OR address = $3)
+    WHERE domain = $1 AND kind = $2 AND active AND address BETWEEN $3 AND $4
     ORDER BY address FOR UPDATE
 ), gone AS (
     UPDATE suppressions s
-    SET active = false, at = greatest($4::timestamptz, s.at + interval '1 microsecond'),
+    SET active = false, at = greatest($5::timestamptz, s.at + interval '1 microsecond'),
         code = '', error = '', event_id = '', message_id = ''
     FROM due WHERE s.domain = $1 AND s.kind = $2 AND s.address = due.address
     RETURNING 1
@@ -49,15 +52,15 @@ SELECT count(*) FROM gone;
 
 -- name: unsubscribes_page
 SELECT address AS value, min(at) AS created_at, array_agg(DISTINCT name) AS tags FROM unsubscribes
-WHERE domain = $1 AND active AND level IN (0, 1) AND starts_with(address, $2)
-  AND ($3::text IS NULL OR address > $3)
-GROUP BY address ORDER BY address LIMIT $4;
+WHERE domain = $1 AND active AND level IN (0, 1) AND address >= $2
+  AND address < $3 AND address > $4
+GROUP BY address ORDER BY address LIMIT $5;
 
 -- name: unsubscribes_page_backwards
 SELECT address AS value, min(at) AS created_at, array_agg(DISTINCT name) AS tags FROM unsubscribes
-WHERE domain = $1 AND active AND level IN (0, 1) AND starts_with(address, $2)
-  AND ($3::text IS NULL OR address < $3)
-GROUP BY address ORDER BY address DESC LIMIT $4;
+WHERE domain = $1 AND active AND level IN (0, 1) AND address >= $2
+  AND address < $3 AND address < $4
+GROUP BY address ORDER BY address DESC LIMIT $5;
 
 -- name: unsubscribes_get
 SELECT address AS value, min(at) AS created_at, array_agg(DISTINCT name) AS tags FROM unsubscribes
@@ -77,12 +80,12 @@ SET at = greatest(excluded.at, u.at + interval '1 microsecond'), active = true, 
 -- name: unsubscribes_remove
 WITH due AS MATERIALIZED (
     SELECT address, level, name FROM unsubscribes
-    WHERE domain = $1 AND active AND level IN (0, 1) AND ($2::text IS NULL OR address = $2)
-      AND ($3::text IS NULL OR name = $3)
+    WHERE domain = $1 AND active AND level IN (0, 1) AND address BETWEEN $2 AND $3
+      AND ($4::text IS NULL OR name = $4)
     ORDER BY address, level, name FOR UPDATE
 ), gone AS (
     UPDATE unsubscribes u
-    SET active = false, at = greatest($4::timestamptz, u.at + interval '1 microsecond'),
+    SET active = false, at = greatest($5::timestamptz, u.at + interval '1 microsecond'),
         event_id = '', message_id = ''
     FROM due
     WHERE u.domain = $1 AND u.address = due.address AND u.level = due.level AND u.name = due.name
@@ -92,13 +95,13 @@ SELECT count(DISTINCT address) FROM gone;
 
 -- name: allowlist_page
 SELECT value, kind AS type, reason, created_at FROM allowlist
-WHERE domain = $1 AND starts_with(value, $2) AND ($3::text IS NULL OR value > $3)
-ORDER BY value LIMIT $4;
+WHERE domain = $1 AND value >= $2 AND value < $3 AND value > $4
+ORDER BY value LIMIT $5;
 
 -- name: allowlist_page_backwards
 SELECT value, kind AS type, reason, created_at FROM allowlist
-WHERE domain = $1 AND starts_with(value, $2) AND ($3::text IS NULL OR value < $3)
-ORDER BY value DESC LIMIT $4;
+WHERE domain = $1 AND value >= $2 AND value < $3 AND value < $4
+ORDER BY value DESC LIMIT $5;
 
 -- name: allowlist_get
 SELECT value, kind AS type, reason, created_at FROM allowlist WHERE domain = $1 AND value = $2;
@@ -113,6 +116,6 @@ ON CONFLICT (domain, value) DO UPDATE SET reason = excluded.reason;
 
 -- name: allowlist_remove
 WITH gone AS (
-    DELETE FROM allowlist WHERE domain = $1 AND ($2::text IS NULL OR value = $2) RETURNING 1
+    DELETE FROM allowlist WHERE domain = $1 AND value BETWEEN $2 AND $3 RETURNING 1
 )
 SELECT count(*) FROM gone;

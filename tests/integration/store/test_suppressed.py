@@ -1,4 +1,4 @@
-"""What the owner of a domain says of suppressions, against what events say: who has the last word."""
+"""Suppressions by the owner's word, against what events say: who has the last one."""
 
 import itertools
 from typing import Any
@@ -159,8 +159,8 @@ async def test_tags_add_up_and_go_one_by_one(db: Pool, said: list[tuple[bool, se
                     gone = await remove(conn, Kind.UNSUBSCRIBES, tag=tag)
                     assert gone == (tag in model)
                 model -= tags
-            entry = await TABLES[Kind.UNSUBSCRIBES].get(conn, 1, ANN)
-            assert (set(entry.tags) if entry else set()) == model
+            found = await TABLES[Kind.UNSUBSCRIBES].get(conn, 1, ANN)
+            assert (set() if found is None else set(found.tags)) == model
             assert (await blocked(conn) is not None) == ("*" in model)
             assert (await blocked(conn, "a") is not None) == bool(model & {"*", "a"})
 
@@ -169,7 +169,7 @@ async def test_tags_add_up_and_go_one_by_one(db: Pool, said: list[tuple[bool, se
 async def test_pages_hold_each_entry_once(
     db: Pool, kind: Kind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From either end, with and without a prefix, put in several statements; others' are not there."""
+    """From either end, with and without a prefix; another domain's are not there."""
     monkeypatch.setattr(suppressed, "AT_ONCE", 3)
     wanted = [f"{c}{n}@example.net" for c in ("a", "b", "z%", "é") for n in range(4)]
     async with db.acquire() as conn:
