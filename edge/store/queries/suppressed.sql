@@ -26,7 +26,7 @@ WITH put AS (
         SELECT 1 FROM allowlist a WHERE a.domain = $1
           AND a.value IN (n.address, split_part(n.address, '@', -1))
     ))
-    ORDER BY n.address
+    ORDER BY n.address COLLATE "C"
     ON CONFLICT (domain, kind, address) DO UPDATE
     SET at = greatest(excluded.at, s.at + interval '1 microsecond'), active = true,
         code = excluded.code, error = excluded.error, event_id = '', message_id = ''
@@ -72,7 +72,7 @@ INSERT INTO unsubscribes AS u (domain, address, level, name, at, active, event_i
 SELECT $1, n.address, n.level, n.name, n.at, true, '', ''
 FROM unnest($2::text[], $3::smallint[], $4::text[], $5::timestamptz[])
     AS n (address, level, name, at)
-ORDER BY n.address, n.level, n.name
+ORDER BY n.address COLLATE "C", n.level, n.name COLLATE "C"
 ON CONFLICT (domain, address, level, name) DO UPDATE
 SET at = greatest(excluded.at, u.at + interval '1 microsecond'), active = true, event_id = '',
     message_id = '';
@@ -111,7 +111,7 @@ INSERT INTO allowlist (domain, value, kind, reason, created_at)
 SELECT $1, n.value, n.kind, n.reason, n.created_at
 FROM unnest($2::text[], $3::text[], $4::text[], $5::timestamptz[])
     AS n (value, kind, reason, created_at)
-ORDER BY n.value
+ORDER BY n.value COLLATE "C"
 ON CONFLICT (domain, value) DO UPDATE SET reason = excluded.reason;
 
 -- name: allowlist_remove
