@@ -1,5 +1,6 @@
 """What every handler works with; built by assembly, once for each application."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -35,7 +36,8 @@ class Api:
     ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
     slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``failures`` and ``rate`` are per minute, for each address and for
-    each key; 0 is no limit. ``database`` is None until Postgres was reached.
+    each key; 0 is no limit. ``database`` is None until Postgres was reached. Who reads a large file
+    holds ``files``: the rows of one take hundreds of megabytes.
     """
 
     clock: Clock
@@ -52,6 +54,7 @@ class Api:
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
+    files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.failed = Bucket(self.failures, self.clock)

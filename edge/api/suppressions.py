@@ -212,8 +212,10 @@ async def upload(kind: Kind, request: web.Request) -> web.Response:
     """``POST …/bounces/import``: a CSV file, as ``file`` or whatever a client calls it."""
     given = await params.read(request)
     domain = await _domain(request)
-    entries = await asyncio.to_thread(from_csv, kind, _file(given))
-    added = await _put(kind, request, domain, entries)
+    data = _file(given)
+    async with request.app[API].files:
+        entries = await asyncio.to_thread(from_csv, kind, data)
+        added = await _put(kind, request, domain, entries)
     return web.json_response({"message": UPLOADED, "imported": added}, status=202)
 
 
