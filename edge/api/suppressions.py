@@ -173,10 +173,9 @@ async def _put(kind: Kind, request: web.Request, domain: Domain, entries: list[E
 async def delete_entry(kind: Kind, request: web.Request) -> web.Response:
     """``DELETE …/bounces/{address}``; of an unsubscribe with ``tag`` that one tag."""
     given = await params.read(request)
-    tag = _tag(kind, given)
-    given.check()
     domain = await _domain(request)
     value = _value(kind, request)
+    tag = _tag(kind, given)
     api, table, texts = request.app[API], TABLES[kind], TEXTS[kind]
     async with api.connection() as conn:
         if not await table.remove(conn, domain.number, value, tag=tag, now_us=api.clock.now_us()):
@@ -187,9 +186,11 @@ async def delete_entry(kind: Kind, request: web.Request) -> web.Response:
 
 
 def _tag(kind: Kind, given: Params) -> str | None:
-    text = given.text("tag", "") if kind is Kind.UNSUBSCRIBES else ""
-    if not text.strip():
+    """The one tag that is to go; None for all. An empty one is no tag, rather than all of them."""
+    if kind is not Kind.UNSUBSCRIBES or not given.has("tag"):
         return None
+    text = given.text("tag", "")
+    given.check()
     try:
         return tag_of(text)
     except CallerError:
@@ -201,7 +202,6 @@ async def delete_all(kind: Kind, request: web.Request) -> web.Response:
     given = await params.read(request)
     domain = await _domain(request)
     tag = _tag(kind, given)
-    given.check()
     api = request.app[API]
     async with api.connection() as conn:
         await TABLES[kind].remove(conn, domain.number, None, tag=tag, now_us=api.clock.now_us())

@@ -109,7 +109,7 @@ async def test_unsubscribes_hold_tags(db: Pool) -> None:
         assert shown == {"address": ANN, "tags": ["news", "offers"], "created_at": WHEN}
         assert await blocked(world, ANN, "news") is Block.UNSUBSCRIBE
         assert await blocked(world) is None
-        for tag in ("none", "%2A", "%00", "x" * 200):
+        for tag in ("none", "%2A", "", "+", "x" * 200):
             got = await world.ask("DELETE", f"{path}?tag={tag}")
             assert got.status == 404
             assert got.message == "Unsubscribe event for this tag does not exist"
@@ -129,10 +129,14 @@ async def test_unsubscribes_hold_tags(db: Pool) -> None:
 
 
 async def test_all_from_one_tag_can_be_removed(db: Pool) -> None:
-    """``tag`` is heeded where all are removed: everything else stays."""
+    """``tag`` is heeded where all are removed: everything else stays, and all when it is wrong."""
     async with serving(db) as world:
         await add(world, "unsubscribes", tag="news")
         await add(world, "unsubscribes", BOB)
+        for tag, status in (("", 404), ("%C3%A9", 404), ("%00", 400), ("a&tag=b", 400)):
+            got = await world.ask("DELETE", f"{at('unsubscribes')}?tag={tag}")
+            assert got.status == status
+            assert len(await listed(world, "unsubscribes")) == 2
         assert (await world.ask("DELETE", at("unsubscribes") + "?tag=news")).status == 200
         assert await listed(world, "unsubscribes") == [BOB]
 
