@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    certificates,
     dkim_signing,
     drain,
     instrumenting,
@@ -33,7 +34,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
-        *(instrumenting, dkim_signing, sending),
+        *(instrumenting, dkim_signing, sending, certificates),
     )
 }
 

@@ -13,6 +13,7 @@ TOOLS = {
     "nginx": "apt-get install nginx-core",
     "wrk": "apt-get install wrk",
     "postgres": "apt-get install postgresql",
+    "pebble": "apt-get install pebble",
     "smtp-sink": "apt-get install postfix",
 }
 

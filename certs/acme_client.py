@@ -21,7 +21,7 @@ from certs.errors import AccountMissing, BadAnswer, OperatorError, OrderGone
 from certs.keys import account_key, load_key
 from certs.renewal_info import RenewalInfo
 
-ORDER_PAGES = 20
+ORDERS_READ = 200
 ALTERNATES = 4
 DIRECTORY_LIFE = 86_400.0  # seconds; profiles and terms change while a server runs for months
 
@@ -53,6 +53,8 @@ class AcmeClient:
 
     def directory(self) -> acme_wire.Directory:
         """The authority's directory, fetched once a day."""
+        if not self._url.startswith("https://"):
+            raise OperatorError(f"the directory's address is not https: {self._url[:200]!r}")
         now = self._clock.monotonic()
         if self._directory is None or now - self._directory[1] > DIRECTORY_LIFE:
             answer = self._network.fetch(self._url)
@@ -159,8 +161,15 @@ class AcmeClient:
         return self._order(self._location(answer), answer, host)
 
     def order(self, url: str, host: str) -> acme_wire.Order:
-        """The order as it stands; OrderGone if the authority does not know it."""
-        return self._order(url, self._post(url, Empty()), host)
+        """The order as it stands; OrderGone if it is not there, or not this account's."""
+        try:
+            answer = self._post(url, Empty())
+        except OperatorError as error:
+            # Made by an account that was lost since: the one we have may not read it.
+            if error.problem != problems.URN + "unauthorized":
+                raise
+            raise OrderGone(str(error), problem=error.problem) from error
+        return self._order(url, answer, host)
 
     def _order(self, url: str, answer: requests.Response, host: str) -> acme_wire.Order:
         order = acme_wire.order(url, acme_wire.body(answer), self._wait(answer))
@@ -171,23 +180,25 @@ class AcmeClient:
     def open_orders(self, account_url: str, host: str) -> list[acme_wire.Order]:
         """Unfinished orders for just this host, as far as the authority lists them (§ 7.1.2.1).
 
-        An order whose answer was lost is found again by this. Let's Encrypt has no such list; it
-        answers the next request for the same name with the unfinished order itself.
+        An order whose answer was lost is found again by this, if it is among the first 200. Let's
+        Encrypt has no such list; it answers the next request for the same name with the unfinished
+        order itself.
         """
         account = acme_wire.body(self._post(account_url, Empty()))
         url: str | None = account["orders"] if isinstance(account.get("orders"), str) else None
         found: list[acme_wire.Order] = []
-        for _ in range(ORDER_PAGES):
-            if url is None:
-                break
+        read = 0
+        while url is not None and read < ORDERS_READ:
             page = self._post(url, Empty())
-            for one in acme_wire.body(page).get("orders") or ():
+            addresses = acme_wire.order_addresses(acme_wire.body(page))
+            for address in addresses[: ORDERS_READ - read]:
                 try:
-                    order = self.order(str(one), host)
+                    order = self.order(address, host)
                 except (BadAnswer, OrderGone):
                     continue
                 if order.status in {"pending", "ready"}:
                     found.append(order)
+            read += max(1, len(addresses))
             url = page.links.get("next", {}).get("url")
         return found
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import josepy as jose
 import requests
-from acme import client, errors
+from acme import client
 from acme.messages import RegistrationResource
 
 from certs import acme_wire, problems
@@ -117,8 +117,10 @@ class Network(client.ClientNetwork):
 
     def checked(self, response: requests.Response) -> requests.Response:
         """The response, unless it is an error: then the right one is raised."""
-        if response.status_code < 400:
+        if response.status_code < 300:
             return response
+        if response.status_code < 400:
+            raise BadAnswer(f"{response.url}: an unexpected redirect ({response.status_code})")
         wait = problems.retry_after(response.headers.get("Retry-After"), self._clock.now())
         problem = acme_wire.json_object(response)
         if problem is None or "type" not in problem:
@@ -191,10 +193,3 @@ def _transport_error(what: str, error: Exception) -> CertificateError:
     if type(error) is OSError and "CA certificate bundle" in str(error):
         return OperatorError(f"the roots to trust (ca_file) cannot be read: {error}")
     return Unavailable(f"{what}: {error}")
-
-
-def library_error(error: Exception) -> CertificateError:
-    """The error for one that the library itself raised: wrong input of ours, in practice."""
-    if isinstance(error, errors.Error | jose.errors.Error):
-        return OperatorError(f"the acme library refuses: {error!r}")
-    return BadAnswer(f"an answer that cannot be used: {error!r}")

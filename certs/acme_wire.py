@@ -128,6 +128,14 @@ def order(url: str, value: Mapping[str, Any], retry_after: float | None) -> Orde
     )
 
 
+def order_addresses(value: Mapping[str, Any]) -> tuple[str, ...]:
+    """The addresses in one page of an account's orders (§ 7.1.2.1)."""
+    found = value.get("orders")
+    if not isinstance(found, list):
+        raise BadAnswer("an account's orders are no list")
+    return tuple(one for one in found if isinstance(one, str))
+
+
 def authorization(url: str, value: Mapping[str, Any]) -> Authorization:
     """An authorization object; BadAnswer if its challenge's token is not of the alphabet."""
     problem = None

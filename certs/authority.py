@@ -16,7 +16,6 @@ import josepy
 from acme import errors as acme_errors
 
 from certs.acme_client import AcmeClient, ExternalAccount
-from certs.acme_network import library_error
 from certs.clock import Clock
 from certs.errors import AccountMissing, CertificateError, OperatorError
 from certs.keys import new_key, thumbprint
@@ -92,7 +91,7 @@ class Authority:
         try:
             return verb(client)
         except (acme_errors.Error, josepy.errors.Error) as error:
-            raise library_error(error) from error
+            raise OperatorError(f"the acme library refuses: {error!r}") from error
         finally:
             # Here and not where it is awaited: that may have been cancelled long before.
             self._idle.append(client)

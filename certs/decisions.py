@@ -166,6 +166,18 @@ def rehearsed(host: Host, now: float) -> Host:
     return replace(host, due=now, rehearse=False, order=None)
 
 
+def asked(host: Host, now: float) -> Host:
+    """The row after somebody asked for a new certificate now, for the first time or again.
+
+    A running order goes on; a certificate is renewed though it is good (after revoking it, say); a
+    failing host is tried at once, by the budgets like everybody, and keeps counting.
+    """
+    validity = host.validity
+    if validity is not None:
+        validity = replace(validity, renew_at=min(validity.renew_at, now))
+    return replace(host, due=now, detached=False, validity=validity)
+
+
 def attached(host: Host, now: float) -> Host:
     """The row after a zombie's DNS check turned good: it starts over."""
     return replace(host, due=now, detached=False, failures=0, failing_since=None)

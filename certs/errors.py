@@ -55,7 +55,11 @@ class AuthorityError(CertificateError):
 
 
 class Unavailable(AuthorityError):
-    """It did not answer, answered 5xx, or was not done by the deadline. Nothing is lost."""
+    """It did not answer, or answered 5xx. Nothing is lost."""
+
+
+class Unfinished(Unavailable):
+    """It answers, but has not finished this order by the deadline: the order is resumed later."""
 
 
 class RateLimited(AuthorityError):

@@ -4,10 +4,11 @@ How to think about it: read the order, do what its state asks for, wait, read ag
 depends on an earlier step of the same process, so whoever finds the address in the row can go on.
 Waiting is on the monotonic clock, as long as the authority asks (Retry-After) but never past the
 deadline, and the lease is extended on the way. At the deadline the order is left as it is:
-Unavailable, and resumed later.
+Unfinished, and resumed later.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -15,9 +16,17 @@ from certs import problems
 from certs.acme_wire import Authorization, Order
 from certs.authority import Authority
 from certs.clock import Clock
-from certs.errors import BadAnswer, CertificateError, CustomerError, OrderGone, Unavailable
+from certs.errors import (
+    AuthorityError,
+    BadAnswer,
+    CertificateError,
+    CustomerError,
+    OrderGone,
+    Unfinished,
+)
 from certs.keys import signing_request
 
+log = logging.getLogger(__name__)
 DEADLINE = 180.0
 FIRST_WAIT, LONGEST_WAIT = 0.1, 10.0
 KEEP_EVERY = 30.0
@@ -57,7 +66,7 @@ async def complete(authority: Authority, work: Work, clock: Clock) -> list[str]:
         moved = await _push(authority, order, work, answered)
         left = deadline - clock.monotonic()
         if left <= 0:
-            raise Unavailable(f"the order is still {order.status} after {work.deadline:.0f} s")
+            raise Unfinished(f"the order is still {order.status} after {work.deadline:.0f} s")
         wait = FIRST_WAIT if moved else min(wait * 1.5, LONGEST_WAIT)
         await _sleep(min(max(wait, order.retry_after or 0.0), left), work)
 
@@ -116,7 +125,14 @@ async def _answer(authority: Authority, order: Order, host: str, answered: set[s
 
 
 async def _answer_one(authority: Authority, challenge: str) -> None:
-    await authority.signed(lambda client, _: client.answer_challenge(challenge))
+    try:
+        await authority.signed(lambda client, _: client.answer_challenge(challenge))
+    except AuthorityError as error:
+        # "malformed", most likely, since somebody's earlier answer was looked at just now: what
+        # became of it is read next. An error of a type of its own says more.
+        if type(error) is not AuthorityError:
+            raise
+        log.info("a challenge takes no answer: %s", error)
 
 
 async def _authorization(authority: Authority, url: str) -> Authorization:

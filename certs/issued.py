@@ -8,6 +8,7 @@ that *our* clock is behind: ClockWrong, and the order is kept to be fetched agai
 """
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,13 +17,17 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from certs.errors import BadAnswer, ClockWrong
-from certs.keys import PrivateKey, load_key
+from certs.errors import BadAnswer, ClockWrong, CustomerError, OperatorError
+from certs.keys import PrivateKey, key_pem, load_key
+from certs.names import host_name
 from certs.renewal_info import certificate_id
 
 SKEW = 3600.0  # seconds; Let's Encrypt dates certificates back by one hour for such clocks
 MAX_CHAIN = 10
 MAX_PEM = 200_000
+KEY = re.compile(
+    "-----BEGIN ((?:EC |RSA )?PRIVATE KEY)-----\n[A-Za-z0-9+/=\\s]+-----END \\1-----\\s*"
+)
 # What cryptography raises for certificates that are none; much is parsed only when it is looked at.
 _UNREADABLE = (
     ValueError,
@@ -66,11 +71,17 @@ def parse_chain(pem: str) -> list[x509.Certificate]:
     return chain
 
 
-def verify(pem: str, key_pem: str, host: str, now: float, skew: float = SKEW) -> Certificate:
-    """The certificate in ``pem``, if it is the one asked for; BadAnswer or ClockWrong if not."""
+def verify(
+    pem: str, key_pem: str, host: str, now: float, *, skew: float = SKEW, alone: bool = True
+) -> Certificate:
+    """The certificate in ``pem``, if it is the one asked for; BadAnswer or ClockWrong if not.
+
+    ``alone`` wants the host as its only name, as we order them; otherwise it may be one of several,
+    or fall under a wildcard.
+    """
     chain = parse_chain(pem)
     try:
-        _check_leaf(chain[0], load_key(key_pem), host)
+        _check_leaf(chain[0], load_key(key_pem), host, alone)
         _check_order(chain)
         starts = max(cert.not_valid_before_utc.timestamp() for cert in chain)
         ends = min(cert.not_valid_after_utc.timestamp() for cert in chain)
@@ -91,14 +102,32 @@ def verify(pem: str, key_pem: str, host: str, now: float, skew: float = SKEW) ->
     )
 
 
-def _check_leaf(leaf: x509.Certificate, key: PrivateKey, host: str) -> None:
+def imported(pem: str, host: str, now: float) -> Certificate:
+    """A certificate that somebody else ordered, from one PEM with its key and its chain.
+
+    CustomerError, with what is wrong, unless it could be served for the host.
+    """
+    match = KEY.search(pem)
+    if match is None:
+        raise CustomerError("the PEM holds no private key, or one that needs a password")
+    try:
+        chain = KEY.sub("", pem)
+        return verify(chain, key_pem(load_key(match[0])), host_name(host), now, alone=False)
+    except (BadAnswer, OperatorError) as error:
+        raise CustomerError(f"this cannot be served: {error}") from error
+
+
+def _check_leaf(leaf: x509.Certificate, key: PrivateKey, host: str, alone: bool) -> None:
     if leaf.public_key() != key.public_key():
         raise BadAnswer(f"the certificate for {host} is for another key than ours")
     try:
         names = list(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound:
         names = []
-    if [(type(name), str(name.value).lower()) for name in names] != [(x509.DNSName, host)]:
+    domains = {str(name.value).lower() for name in names if isinstance(name, x509.DNSName)}
+    # RFC 6125 § 6.4.3: a wildcard stands for one label.
+    among = not alone and bool(domains & {host, "*." + host.partition(".")[2]})
+    if not among and (len(names) != 1 or domains != {host}):
         raise BadAnswer(f"the certificate for {host} has the names {[n.value for n in names]}")
     try:
         if leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:

@@ -25,6 +25,7 @@ from certs.decisions import Need, Policy
 from certs.errors import (
     BadAnswer,
     CertificateError,
+    CustomerError,
     LeaseLost,
     OperatorError,
     OrderGone,
@@ -101,6 +102,11 @@ class Manager:
         self._options = options or Options()
         self._changed = changed
         self._pause = Pause(self._options.policy.outage)
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for due hosts now, and not after ``idle``: one was added, or made due."""
+        self._woken.set()
 
     async def run(self, spawn: Spawn, stopping: asyncio.Event) -> None:
         """Work until ``stopping`` is set.
@@ -114,6 +120,7 @@ class Manager:
         ]
         try:
             await stopping.wait()
+            self.wake()
             await asyncio.wait(workers, timeout=self._options.grace)
         finally:
             for worker in workers:
@@ -127,12 +134,13 @@ class Manager:
             except Exception:  # the one broad catch of this loop: it must outlive storage and bugs
                 log.exception("a certificate job broke off; its lease runs out by itself")
                 worked = False
-            if not worked:
+            if not worked and not stopping.is_set():
                 try:
                     async with asyncio.timeout(self._options.idle):
-                        await stopping.wait()
+                        await self._woken.wait()
                 except TimeoutError:
                     pass
+                self._woken.clear()
 
     async def step(self) -> bool:
         """Do one thing for the host that is due longest; False if there was nothing to do."""
@@ -163,6 +171,12 @@ class Manager:
             return self._failed(run, error)
 
     def _failed(self, run: _Run, error: CertificateError) -> Host:
+        order = run.host.order
+        if order is not None and order.rehearsal and not isinstance(error, CustomerError):
+            log.warning(
+                "%s: staging does not rehearse, so the next try is real: %s", run.host.name, error
+            )
+            return decisions.rehearsed(run.host, self._clock.now())
         log.warning("%s: %s must act: %s", run.host.name, error.who, error)
         self._pause.failed(run.host.name, error, self._clock.monotonic())
         return decisions.failed(run.host, error, self._clock.now(), self._options.policy)

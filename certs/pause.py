@@ -6,7 +6,7 @@ first success ends it. Rate limits count once per registered domain, since most 
 customer's full domain does not stop the others.
 """
 
-from certs.errors import CertificateError, OperatorError, RateLimited, Unavailable
+from certs.errors import CertificateError, OperatorError, RateLimited, Unavailable, Unfinished
 from certs.names import registered_domain
 
 STRIKES = 3
@@ -31,7 +31,8 @@ class Pause:
 
     def failed(self, host: str, error: CertificateError, now: float) -> None:
         """Somebody could not be served."""
-        if not isinstance(error, OperatorError | Unavailable | RateLimited):
+        down = isinstance(error, OperatorError | Unavailable | RateLimited)
+        if not down or isinstance(error, Unfinished):
             return
         self._struck.add(registered_domain(host) if isinstance(error, RateLimited) else host)
         over = len(self._struck) - STRIKES

@@ -18,6 +18,7 @@ COMMANDS = (
     "credential",
     "apikey",
     "keys",
+    "cert",
     "link",
     "instrument",
     "send",

@@ -13,22 +13,21 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any, Final
 
 import structlog
 import uvloop
 
 from edge import control, crash
-from edge.adapters import first_run
+from edge.adapters import certificate_jobs, first_run
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
+from edge.adapters.proxies import trusts
 from edge.api.context import PATIENCE, Api
 from edge.clock import SystemClock
+from edge.ingest.key_files import KEY_DIRECTORY, KeyFiles
 from edge.ingest.station import IngestStation
 from edge.lifecycle import Tasks
-from edge.model.capture import Network
 from edge.model.errors import PeerError
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME
@@ -166,23 +165,6 @@ async def _child(inh: Inheritance) -> AsyncIterator[Tasks]:
         await tasks.close()
 
 
-def trusts(networks: tuple[Network, ...]) -> Callable[[str], bool] | None:
-    """Whether an address is one of the configured proxies; None when none are configured."""
-    if not networks:
-        return None
-
-    @lru_cache(maxsize=10_000)
-    def trusted(ip: str) -> bool:
-        try:
-            address = ip_address(ip)
-        except ValueError:
-            return False
-        plain = getattr(address, "ipv4_mapped", None) or address
-        return any(plain in network for network in networks)
-
-    return trusted
-
-
 async def _tracking(inh: Inheritance) -> None:
     settings, clock = inh.settings, SystemClock()
     crash.arm(settings.crash_at)
@@ -262,7 +244,9 @@ async def _ingest(inh: Inheritance) -> None:
                 return
             view.pool = opened
             log.info("ingest")
-            settings = inh.settings
+            settings, keys = inh.settings, None
+            if TRACKING in ROLES[inh.role]:
+                keys = KeyFiles(settings.data_dir / KEY_DIRECTORY, opened, inh.vault)
             station = IngestStation(
                 spool=settings.spool_dir,
                 roster_path=settings.data_dir / FILE_NAME,
@@ -276,6 +260,7 @@ async def _ingest(inh: Inheritance) -> None:
                 pool=opened,
                 clock=SystemClock(),
                 tasks=tasks,
+                keys=keys,
             )
             await station.run()
 
@@ -300,6 +285,9 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
+        gate=certificate_jobs.gate_of(settings, inh.vault),
+        resolvers=[(bind.host, bind.port) for bind in settings.resolvers],
+        probe_port=settings.acme_http_port,
     )
 
 
@@ -318,16 +306,27 @@ async def _control(inh: Inheritance) -> None:
             view.pool = api.database = acceptor.database = opened
             log.info("control")
             accepting = tasks.spawn("accept", acceptor.run(tasks))
+            certificates = certificate_jobs.CertificateJobs(
+                settings=inh.settings,
+                pool=opened,
+                vault=inh.vault,
+                clock=SystemClock(),
+                holder=inh.edge_id,
+                gate=api.gate,
+            )
+            ordering = tasks.spawn("certificates", certificates.run(tasks))
             jobs = control.Jobs(
                 pool=opened,
                 holder=inh.edge_id,
                 clock=SystemClock(),
                 days=Days(inh.settings.facts_days, inh.settings.message_days),
+                more=certificates.upkeep(),
             )
             for name, seconds, work in jobs.schedule():
                 tasks.spawn(name, tasks.every(seconds, work, name))
             await tasks.stopping.wait()
             await accepting
+            await ordering
 
 
 async def _sending(inh: Inheritance) -> None:

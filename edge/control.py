@@ -26,10 +26,11 @@ from edge.api.auth import keys_required
 from edge.api.context import API, Api
 from edge.api.errors import errors_as_json
 from edge.api.request_ids import request_ids
-from edge.clock import Clock
+from edge.clock import Clock, SystemClock
+from edge.model.certificate import DAY
 from edge.observe import metrics
 from edge.roster.snapshot import FILE_NAME
-from edge.store import keys, leases, partitions, retention, rollups
+from edge.store import certificates, keys, leases, partitions, retention, rollups
 from edge.store.pool import UNAVAILABLE, Connection, Pool
 
 log = structlog.get_logger()
@@ -41,6 +42,9 @@ KEEP_ALIVE: Final = 15.0
 
 LAG_LIMIT: Final = 60.0
 """Seconds that the oldest record may wait for Postgres before the edge calls itself degraded."""
+
+MOST_CERTIFICATES: Final = 100
+"""Hosts whose days are in the metrics: a series for each of ten thousand would be too many."""
 
 _CHECK_SECONDS = 2.0
 
@@ -106,10 +110,29 @@ def _roster_exists(view: View) -> dict[str, Any]:
 
 async def exposition(request: web.Request) -> web.Response:
     """Prometheus' text format, all processes of this machine together."""
-    await _postgres(request.app[_VIEW])
+    view = request.app[_VIEW]
+    await _postgres(view)
     return web.Response(
-        body=metrics.render(),
+        body=metrics.render() + await _certificates(view),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
+    )
+
+
+async def _certificates(view: View) -> bytes:
+    """Days left of the certificates that end first; nothing while Postgres is away."""
+    if view.pool is None:
+        return b""
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS), view.pool.acquire() as conn:
+            ends = await certificates.ends(conn, MOST_CERTIFICATES)
+    except UNAVAILABLE:
+        return b""
+    now = SystemClock.now()
+    return metrics.render_gauge(
+        "edge_certificate_days_left",
+        f"Days until a host's certificate ends, of the {MOST_CERTIFICATES} that end first.",
+        "host",
+        ((host, round((end - now) / DAY, 3)) for host, end in ends),
     )
 
 
@@ -166,25 +189,31 @@ async def serving(
         await runner.cleanup()
 
 
+Job = tuple[str, float, Callable[[Connection], Awaitable[Any]]]
+"""Name, period in seconds, and work of a job."""
+
+
 @dataclass
 class Jobs:
     """Upkeep of the database; each job is done by one process of the installation at a time.
 
-    ``holder`` names this process in the leases.
+    ``holder`` names this process in the leases; ``more`` are jobs of others.
     """
 
     pool: Pool
     holder: str
     clock: Clock
     days: retention.Days
+    more: tuple[Job, ...] = ()
 
     def schedule(self) -> list[tuple[str, float, Callable[[], Awaitable[Any]]]]:
         """Name, period in seconds, and work of every job."""
-        table: tuple[tuple[str, float, Callable[[Connection], Awaitable[Any]]], ...] = (
+        table: tuple[Job, ...] = (
             ("promotion", 5.0, keys.promote_due),
             ("partitions", 600.0, self._partitions),
             ("rollups", 300.0, self._rollups),
             ("retention", 3600.0, self._retention),
+            *self.more,
         )
         return [
             (name, every, partial(self._leased, name, every, work)) for name, every, work in table

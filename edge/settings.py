@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge import crash, service_user
+from edge.certificate_settings import CertificateSettings, mistakes_together
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
 from edge.sending.routes import SANDBOX, parse_route
@@ -24,7 +25,7 @@ from edge.setting_types import Address, Addresses, Bind, Durability, Networks, R
 PREFIX: Final = "EDGE_"
 
 
-class Settings(BaseSettings):
+class Settings(CertificateSettings, BaseSettings):
     """All settings; the fields' descriptions are the reference in ``docs/settings.md``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -350,6 +351,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         if (f"{pair}_cert_file" in values) != (f"{pair}_key_file" in values):
             name = f"{PREFIX}{pair.upper()}"
             mistakes.append(f"{name}_CERT_FILE and {name}_KEY_FILE must be given together")
+    mistakes += mistakes_together(values)
     settings = None
     try:
         settings = Settings(**values)

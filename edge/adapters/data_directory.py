@@ -1,8 +1,8 @@
 """The data directory: whose it is, who holds it, and the two files that make it this edge's.
 
-Layout: ``edge-id``, ``lock``, ``master.key``, ``roster.bin``, ``spool/``, ``postgres/`` and
-``postgres.password`` (embedded database), ``run/`` (sockets, metrics; nothing in it outlives a
-start).
+Layout: ``edge-id``, ``lock``, ``master.key``, ``roster.bin``, ``spool/``, ``certificates/`` (key
+files of tracking hosts), ``postgres/`` and ``postgres.password`` (embedded database), ``run/``
+(sockets, metrics; nothing in it outlives a start).
 """
 
 import base64
@@ -54,7 +54,7 @@ def prepare(data_dir: Path, user: ServiceUser | None) -> None:
         if not os.access(data_dir, os.R_OK | os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "Permission denied")
         _take_over(data_dir, user)
-        for name in ("spool", "run", "run/metrics"):
+        for name in ("spool", "run", "run/metrics", "certificates"):
             (data_dir / name).mkdir(mode=0o700, exist_ok=True)
             if user is not None:
                 os.chown(data_dir / name, user.uid, user.gid)

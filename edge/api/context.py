@@ -2,15 +2,19 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
 from aiohttp import web
 
+from certs.storage import Gate
 from edge.clock import Clock
+from edge.doctor.examine import Doctor
+from edge.doctor.look import Looker, Server
 from edge.model.errors import PeerError
+from edge.model.probe import probe_secret
 from edge.model.vault import Vault
 from edge.sending.accept import Acceptor
 from edge.store.api_keys import ApiKey
@@ -35,9 +39,12 @@ class Api:
 
     ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
     slash at its end, ``trusted`` tells which addresses are proxies whose
-    ``X-Forwarded-For`` counts. ``failures`` and ``rate`` are per minute, for each address and for
-    each key; 0 is no limit. ``database`` is None until Postgres was reached. Who reads a large file
-    holds ``files``: the rows of one take hundreds of megabytes.
+    ``X-Forwarded-For`` counts. ``resolvers`` (none: the system's) and ``probe_port`` are those of
+    the ``doctor``, which is made unless ``examiner`` is given. ``failures`` and ``rate`` are per
+    minute, for each address and for each key; 0 is no limit. ``gate`` raises unless a certificate
+    may be ordered for a host name; None while certificates are off. ``database`` is None until
+    Postgres was reached. Who reads a large file holds ``files``: the rows of one take hundreds of
+    megabytes.
     """
 
     clock: Clock
@@ -50,13 +57,21 @@ class Api:
     failures: int = 20
     rate: int = 0
     max_body: int = MAX_BODY
+    gate: Gate | None = None
     database: Pool | None = None
+    resolvers: Sequence[Server] = ()
+    probe_port: int = 80
+    examiner: Doctor | None = None
+    doctor: Doctor = field(init=False)
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
     files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
+        self.doctor = self.examiner or Doctor(
+            Looker(self.resolvers), probe_secret(self.vault), http_port=self.probe_port
+        )
         self.failed = Bucket(self.failures, self.clock)
         self.requests = Bucket(self.rate, self.clock)
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from edge.api import params
+from edge.api.certificates import https_warning
 from edge.api.context import API
 from edge.api.scope import domain_of
 from edge.store import domain_settings, domains
@@ -56,5 +57,6 @@ async def change_web_prefix(request: web.Request) -> web.Response:
         prefix = given.text("web_prefix", "", required=True, longest=190)
         given.check()
         chosen = prefix.strip().lower()
-        await domains.change(conn, domain.name, api.clock.now_us(), web_prefix=chosen)
-    return web.json_response({"message": "Domain web prefix updated"})
+        changed = await domains.change(conn, domain.name, api.clock.now_us(), web_prefix=chosen)
+        warning = await https_warning(api, conn, changed)
+    return web.json_response({"message": "Domain web prefix updated", **warning})

@@ -5,6 +5,7 @@ from typing import Any
 from edge.api.params import rfc1123
 from edge.model.domain import Domain
 from edge.sending.dns_records import Record
+from edge.store.domain_checks import DomainCheck
 from edge.store.domain_settings import DomainSettings
 
 
@@ -38,16 +39,21 @@ def domain_json(domain: Domain, settings: DomainSettings) -> dict[str, Any]:
     }
 
 
-def dns_json(records: list[Record]) -> dict[str, Any]:
-    """The DNS records to create. Whether they are there is unknown: nothing looks them up yet."""
+def dns_json(records: list[Record], check: DomainCheck | None = None) -> dict[str, Any]:
+    """The DNS records to create, and what was there when they were last looked up.
+
+    A record is believed only if it is still the one that was asked for; else it is unknown.
+    """
+    held = {(one.type, one.name, one.value): one for one in check.states} if check else {}
     shown: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
     for record in records:
+        state = held.get((record.type, record.name, record.value))
         one: dict[str, Any] = {
-            "is_active": False,
-            "cached": [],
+            "is_active": state is not None and state.valid == "valid",
+            "cached": list(state.cached) if state else [],
             "name": record.name,
             "record_type": record.type,
-            "valid": "unknown",
+            "valid": state.valid if state else "unknown",
             "value": record.value,
         }
         if record.priority is not None:

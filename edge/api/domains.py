@@ -9,16 +9,17 @@ from aiohttp import web
 
 from edge.api import params
 from edge.api.auth import allow_account
-from edge.api.context import API, KEY
+from edge.api.certificates import https_warning
+from edge.api.context import API, KEY, Api
 from edge.api.domain_json import dns_json, domain_json
 from edge.api.params import Params
 from edge.api.scope import domain_of
 from edge.model.domain import DEFAULT_WEB_PREFIX, Domain, host_name
 from edge.model.errors import CallerError, NotFound
 from edge.sending.dkim import Signer
-from edge.sending.dns_records import records_of
+from edge.sending.dns_records import Record, records_of
 from edge.sending.homes import own_key
-from edge.store import credentials, domain_settings, domains
+from edge.store import credentials, domain_checks, domain_settings, domains
 from edge.store.pool import Connection
 
 MOST: Final = 1000
@@ -53,19 +54,26 @@ async def list_domains(request: web.Request) -> web.Response:
     return web.json_response({"total_count": total, "items": [domain_json(*one) for one in found]})
 
 
-async def _shown(request: web.Request, conn: Connection, domain: Domain) -> dict[str, Any]:
+async def dns_records(api: Api, conn: Connection, domain: Domain) -> list[Record]:
+    """The records that a domain needs; its DKIM key is made if it has none."""
+    key = await own_key(conn, api.vault, domain.number, api.clock.now_us())
+    return records_of(domain, api.cname, Signer(domain.name, key.selector, key.private))
+
+
+async def shown(request: web.Request, conn: Connection, domain: Domain) -> dict[str, Any]:
+    """A domain and its records, with what the last look-up of them said; nothing is looked up."""
     settings = await domain_settings.get(conn, domain.number)
     api = request.app[API]
-    key = await own_key(conn, api.vault, domain.number, api.clock.now_us())
-    records = records_of(domain, api.cname, Signer(domain.name, key.selector, key.private))
-    return {"domain": domain_json(domain, settings), **dns_json(records)}
+    records = await dns_records(api, conn, domain)
+    check = await domain_checks.recent(conn, domain.number, api.clock.now_us())
+    return {"domain": domain_json(domain, settings), **dns_json(records, check)}
 
 
 async def get_domain(request: web.Request) -> web.Response:
     """``GET /v3/domains/{name}``."""
     async with request.app[API].connection() as conn:
         domain = await domain_of(request, conn)
-        return web.json_response(await _shown(request, conn, domain))
+        return web.json_response(await shown(request, conn, domain))
 
 
 def _tracking_fields(given: Params) -> dict[str, Any]:
@@ -119,8 +127,10 @@ async def create_domain(request: web.Request) -> web.Response:
         await domain_settings.change(conn, domain.number, **settings)
         if password:
             await _set_postmaster(conn, domain, password, now_us)
-        shown = await _shown(request, conn, domain)
-    return web.json_response({"message": "Domain DNS records have been created", **shown})
+        answer = await shown(request, conn, domain)
+        if "web_scheme" in tracking:
+            answer |= await https_warning(request.app[API], conn, domain)
+    return web.json_response({"message": "Domain DNS records have been created", **answer})
 
 
 async def change_domain(request: web.Request) -> web.Response:
@@ -137,8 +147,10 @@ async def change_domain(request: web.Request) -> web.Response:
         await domain_settings.change(conn, domain.number, **settings)
         if password:
             await _set_postmaster(conn, domain, password, now_us)
-        shown = await _shown(request, conn, domain)
-    return web.json_response({"message": "Domain has been updated", **shown})
+        answer = await shown(request, conn, domain)
+        if "web_scheme" in tracking:
+            answer |= await https_warning(request.app[API], conn, domain)
+    return web.json_response({"message": "Domain has been updated", **answer})
 
 
 async def delete_domain(request: web.Request) -> web.Response:

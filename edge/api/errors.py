@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from edge.api.request_ids import Handler
+from edge.doctor.examine import Busy
 from edge.model.errors import CallerError, EdgeError, NotFound, PeerError
 from edge.sending.message import QueueFull
 from edge.store.pool import REFUSED, UNAVAILABLE
@@ -80,6 +81,8 @@ def answer(error: EdgeError) -> web.Response:
         case QueueFull():
             log.warning("request refused", error=str(error))
             return _later("The sending queue is full; try again later")
+        case Busy():
+            return _later(str(error))
         case PeerError():
             return unavailable(error)
     log.error("request failed", error=str(error))

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from edge.api import (
+    certificates,
     credentials,
     domain_connection,
     domains,
@@ -20,6 +21,7 @@ from edge.api import (
     stored_messages,
     suppressions,
     tracking_settings,
+    verification,
 )
 from edge.api.auth import Need, allow
 from edge.store.suppressed import Kind
@@ -49,6 +51,7 @@ def _both_versions() -> list[Route]:
             Route("GET", f"{base}/{{name}}", domains.get_domain, Need.READ),
             Route("PUT", f"{base}/{{name}}", domains.change_domain, Need.WRITE),
             Route("DELETE", f"{base}/{{name}}", domains.delete_domain, Need.WRITE),
+            Route("PUT", f"{base}/{{name}}/verify", verification.verify_domain, Need.WRITE),
         )
     ]
 
@@ -119,7 +122,14 @@ def _suppressions() -> list[Route]:
     ]
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING, *_suppressions())
+_CERTIFICATES: Final = (
+    Route("POST", "/v2/x509/{host}", certificates.generate, Need.WRITE),
+    Route("PUT", "/v2/x509/{host}", certificates.renew, Need.WRITE),
+    Route("GET", "/v2/x509/{host}/status", certificates.status, Need.READ),
+)
+
+
+ROUTES: Final = (*_DOMAINS, *_SENDING, *_suppressions(), *_CERTIFICATES)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

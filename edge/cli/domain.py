@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.cli import domain_mail, session
+from edge.cli import domain_check, domain_mail, session
 from edge.cli.options import (
     AsJson,
     Config,
@@ -21,7 +21,8 @@ from edge.model.domain import DEFAULT_WEB_PREFIX, RETENTION_DAYS, Domain, Plan
 from edge.model.errors import CallerError
 from edge.sending.dns_records import Record
 from edge.settings import load
-from edge.store import domains
+from edge.store import certificates, domains
+from edge.store.pool import Connection
 
 app = typer.Typer(help="Sending domains and their tracking hosts.", no_args_is_help=True)
 
@@ -223,6 +224,18 @@ def show(
     domain_mail.print_records(records, settings)
 
 
+async def _warn_without_certificate(conn: Connection, domain: Domain) -> None:
+    """Say so when new links would be over https to a host that has no certificate here."""
+    host = domain.tracking_host
+    found = await certificates.show(conn, host)
+    if domain.web_scheme == "https" and not (found and found.valid(SystemClock.now())):
+        typer.echo(
+            f"edge: {host} has no valid certificate here: links over https do not work until it "
+            f"has one (edge cert issue {host})",
+            err=True,
+        )
+
+
 @app.command("set", epilog="Example: edge domain set mg.example.com --click yes --plan free")
 def set_(
     name: Name,
@@ -251,6 +264,8 @@ def set_(
     async def work() -> tuple[Domain, list[Record]]:
         async with session.database(settings) as pool, pool.acquire() as conn:
             domain = await domains.change(conn, name, SystemClock.now_us(), **fields)
+            if fields.keys() & {"web_scheme", "web_prefix"}:
+                await _warn_without_certificate(conn, domain)
             return domain, await domain_mail.records(conn, domain, settings)
 
     changed, records = run(work())
@@ -278,6 +293,7 @@ def remove(name: Name, data_dir: DataDir = None, config: Config = None) -> None:
     )
 
 
+app.command("check", epilog="Example: edge domain check mg.example.com")(domain_check.check)
 app.command("dns", epilog="Example: edge domain dns mg.example.com")(domain_mail.dns)
 app.command(
     "route",

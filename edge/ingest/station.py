@@ -8,6 +8,7 @@ from edge.clock import Clock
 from edge.enrich.pipeline import open_enricher
 from edge.ingest.drain import Drain
 from edge.ingest.keeper import Keeper
+from edge.ingest.key_files import KeyFiles
 from edge.lifecycle import Tasks
 from edge.observe import metrics
 from edge.spool.writer import spool_bytes
@@ -35,8 +36,10 @@ class IngestStation:
         pool: Pool,
         clock: Clock,
         tasks: Tasks,
+        keys: KeyFiles | None = None,
     ) -> None:
         self._tasks = tasks
+        self._keys = keys
         self._spool = spool
         self._enricher = open_enricher(
             ranges_path=ranges_path, geo_path=geo_path, gmail_image_proxy=gmail_image_proxy
@@ -59,6 +62,8 @@ class IngestStation:
         tasks = self._tasks
         self._spool.mkdir(parents=True, exist_ok=True, mode=0o700)
         tasks.spawn("keeper", tasks.every(KEEP_SECONDS, self._keeper.refresh, "keeper"))
+        if self._keys is not None:
+            tasks.spawn("key files", tasks.every(KEEP_SECONDS, self._keys.refresh, "key files"))
         tasks.spawn("reload", tasks.every(RELOAD_SECONDS, self._reload, "reload"))
         tasks.spawn("forget", tasks.every(60.0, self._drain.forget_deleted, "forget offsets"))
         await self._drain.run()

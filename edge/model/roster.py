@@ -25,7 +25,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     ``version`` grows with every change. ``hosts`` maps every tracking host name that ever was, in
     lower case, to its domain's number: hosts are tombstoned, never deleted. ``footers`` holds, by
-    number, those of domains that have others than a new domain has.
+    number, those of domains that have others than a new domain has. ``thumbprint`` is that of the
+    account key by which authorities' challenges are answered (RFC 8555 § 8.1), empty for none.
+    ``hsts`` maps hosts whose certificate is healthy to the seconds that browsers may be told to
+    insist on https.
     """
 
     version: int
@@ -33,6 +36,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     hosts: dict[str, int]
     keys: list[SealedKey]
     footers: dict[int, Footers] = {}
+    thumbprint: str = ""
+    hsts: dict[str, int] = {}
 
     def footers_of(self, domain: Domain) -> Footers:
         """What is put under messages of a domain."""

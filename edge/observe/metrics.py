@@ -10,7 +10,7 @@ The hot path does not call in here: it counts in plain integers, which are added
 
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -24,6 +24,8 @@ from prometheus_client import (
     values,
 )
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 REQUESTS: Counter
 RECORDS_WRITTEN: Counter
@@ -43,6 +45,9 @@ UNSUBSCRIBES_IGNORED: Counter
 POSTGRES_UP: Gauge
 ROSTER_VERSION: Gauge
 CHILD_RESTARTS: Counter
+CERTIFICATE_FAILURES: Counter
+CERTIFICATE_ALARMS: Counter
+CERTIFICATE_FAULTS: Gauge
 SUBMISSIONS: Counter
 SUBMITTING: Gauge
 MESSAGES_ACCEPTED: Counter
@@ -115,6 +120,20 @@ SPECS: Final = {
     ),
     "CHILD_RESTARTS": Spec(
         Counter, "edge_child_restarts", "Children restarted by the supervisor.", ("child",)
+    ),
+    "CERTIFICATE_FAILURES": Spec(
+        Counter,
+        "edge_certificate_failures",
+        "Tries for a certificate that failed, by who must act and the authority's problem type.",
+        ("who", "reason"),
+    ),
+    "CERTIFICATE_ALARMS": Spec(
+        Counter, "edge_certificate_alarms", "Alarms raised about certificates.", ("alarm",)
+    ),
+    "CERTIFICATE_FAULTS": Spec(
+        Gauge,
+        "edge_certificate_files_behind",
+        "Certificates that this machine could not write or open: full disk, wrong master key.",
     ),
     "MESSAGES_ACCEPTED": Spec(Counter, "edge_messages_accepted", "Messages accepted for sending."),
     "TAGS_DROPPED": Spec(
@@ -217,6 +236,30 @@ def _read(question: Callable[[CollectorRegistry], T]) -> T:
 def render() -> bytes:
     """All processes' numbers in Prometheus' text format."""
     return _read(generate_latest)
+
+
+class _Family(Collector):
+    """One gauge as a collector of its own: for values that are asked for, not kept."""
+
+    def __init__(self, family: GaugeMetricFamily) -> None:
+        self._family = family
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """The family."""
+        return [self._family]
+
+
+def render_gauge(name: str, text: str, label: str, values: Iterable[tuple[str, float]]) -> bytes:
+    """A gauge whose series come and go, in Prometheus' text format.
+
+    For what lies in the database: numbers that processes share in files can never be taken back.
+    """
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, number in values:
+        family.add_metric([value], number)
+    registry = CollectorRegistry()
+    registry.register(_Family(family))
+    return generate_latest(registry)
 
 
 def sample(name: str) -> float | None:

@@ -1,9 +1,10 @@
-"""The DNS records that a sending domain needs; pure."""
+"""The DNS records that a sending domain needs, and how a doctor is told of them; pure."""
 
 from typing import Final
 
 import msgspec
 
+from edge.doctor.wanted import Wanted, WantedRecord
 from edge.model.domain import Domain
 from edge.sending.dkim import Signer
 
@@ -41,3 +42,15 @@ def records_of(domain: Domain, public_host: str, signer: Signer) -> list[Record]
         Record("TXT", bounces, spf, "SPF of the return path"),
         Record("MX", bounces, public_host, "bounces come back", 10),
     ]
+
+
+def wanted_of(domain: Domain, public_host: str, records: list[Record]) -> Wanted:
+    """The same for :class:`edge.doctor.examine.Doctor`; without a public host there is no edge."""
+    named = public_host not in {"", "localhost"}
+    return Wanted(
+        domain=domain.name,
+        tracking_host=domain.tracking_host,
+        web_scheme=domain.web_scheme,
+        edges=(public_host,) if named else (),
+        records=tuple(WantedRecord(one.type, one.name, one.value) for one in records),
+    )

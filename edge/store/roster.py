@@ -35,7 +35,15 @@ async def read(conn: Connection) -> Snapshot:
         SealedKey(id=row["id"], state=KeyState(row["state"]), sealed=row["sealed"])
         for row in await conn.fetch(_q["keys"])
     ]
-    return Snapshot(version=number, domains=domains, hosts=hosts, keys=keys, footers=footers)
+    return Snapshot(
+        version=number,
+        domains=domains,
+        hosts=hosts,
+        keys=keys,
+        footers=footers,
+        thumbprint=await conn.fetchval(_q["thumbprint"]) or "",
+        hsts={row["host"]: row["max_age"] for row in await conn.fetch(_q["hsts"])},
+    )
 
 
 async def acknowledge(conn: Connection, edge_id: str, name: str, version: int) -> None:

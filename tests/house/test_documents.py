@@ -2,12 +2,13 @@
 
 import re
 from enum import Enum
-from typing import Any
+from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined
 
 from edge.api import routes as api_routes
 from edge.control import ROUTES as CONTROL_ROUTES
+from edge.doctor.findings import Code
 from edge.model.event import ClientInfo, Event, Geolocation, Verdict
 from edge.model.mailgun_json import render
 from edge.settings import Settings
@@ -124,6 +125,11 @@ def test_every_event_field_is_described() -> None:
     rendered["user-variables"] = ""
     missing = _paths(rendered) - set(_rows("docs/events.md"))
     assert not missing
+
+
+def test_every_finding_of_the_doctor_is_described() -> None:
+    """docs/doctor.md lists exactly the codes that a finding can have."""
+    assert set(_rows("docs/doctor.md")) == set(get_args(Code))
 
 
 def test_the_readme_is_short() -> None:

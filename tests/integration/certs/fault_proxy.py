@@ -47,9 +47,9 @@ class Proxy:
     """The running proxy. ``orders`` are the payloads of new orders that Pebble accepted.
 
     ``answers`` are fixed ones by the start of the path. ``rewrite`` (of JSON objects, by path) and
-    ``certificate`` (of PEM) change what Pebble said. ``exchanged`` is called with every path,
-    before Pebble gets the request (False) and after it answered (True); an error of its cuts the
-    connection.
+    ``certificate`` (of PEM) change what Pebble said, ``without`` drops headers. ``exchanged`` is
+    called with every path, before Pebble gets the request (False) and after it answered (True); an
+    error of its cuts the connection.
     """
 
     ca: Pebble
@@ -64,6 +64,7 @@ class Proxy:
     foreign: set[str] = field(default_factory=set)
     rewrite: Callable[[str, dict[str, Any]], None] | None = None
     certificate: Callable[[str], str] | None = None
+    without: frozenset[str] = frozenset()
     exchanged: Callable[[str, bool], None] = lambda path, done: None
 
     def __post_init__(self) -> None:
@@ -133,6 +134,7 @@ class Proxy:
             content = answer.read()
             kept_back = ("Replay-Nonce", "Location", "Retry-After", "Content-Type", "Link")
             back = {key: value for key, value in answer.getheaders() if key in kept_back}
+            back = {key: value for key, value in back.items() if key not in self.without}
         if path == "/dir":
             content = self._directory(content)
         if self.rewrite is not None and answer.status < 300 and content.startswith(b"{"):

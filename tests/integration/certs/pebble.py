@@ -23,6 +23,8 @@ import pytest
 
 from certs import challenges
 from certs.keys import self_signed
+from edge.model import probe
+from edge.model.vault import Vault
 from tests.ports import free_port
 
 VALIDITY = 6 * 86_400
@@ -31,7 +33,8 @@ VALIDITY = 6 * 86_400
 class Responder:
     """The customers' hosts: answers HTTP-01 without any state, but for the ``silent`` ones.
 
-    ``thumbprints`` are those of hosts whose account is another than that of ``thumbprint``.
+    ``thumbprints`` are those of hosts whose account is another than that of ``thumbprint``. With
+    a ``vault`` it answers an edge's own probes, too.
     """
 
     def __init__(self) -> None:
@@ -39,6 +42,13 @@ class Responder:
         self.thumbprints: dict[str, str] = {}
         self.silent: set[str] = set()
         self.asked: list[str] = []
+        self.vault: Vault | None = None
+
+    def _probe(self, path: str) -> bytes | None:
+        nonce = probe.nonce_of(path)
+        if nonce is None or self.vault is None:
+            return None
+        return probe.probe_answer(probe.probe_secret(self.vault), nonce).encode()
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -47,9 +57,11 @@ class Responder:
             lines = head.split("\r\n")
             path = lines[0].split(" ")[1]
             host = next(line[6:].split(":")[0] for line in lines if line.startswith("Host: "))
-            self.asked.append(host)
+            mine = self._probe(path)
+            if mine is None:
+                self.asked.append(host)
             thumbprint = self.thumbprints.get(host, self.thumbprint)
-            body = None if host in self.silent else challenges.answer(path, thumbprint)
+            body = mine or (None if host in self.silent else challenges.answer(path, thumbprint))
             status = b"404 Not Found" if body is None else b"200 OK"
             body = body or b""
             writer.write(

@@ -1,5 +1,6 @@
 """What an authority should never say, and what a machine should never do; and slow ones."""
 
+import asyncio
 import errno
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from certs.acme_client import AcmeClient
 from certs.authority import Authority
 from certs.clock import SystemClock
-from certs.errors import OperatorError, Unavailable
+from certs.errors import BadAnswer, OperatorError, Unavailable
 from certs.host import Host
 from certs.issued import Certificate
 from certs.keys import new_key
@@ -20,6 +22,7 @@ from tests.integration.certs.pebble import pebble
 from tests.integration.certs.worlds import OPTIONS, World, terms, world
 from tests.ports import free_port
 from tests.unit.certs.authority import TestAuthority
+from tests.unit.certs.simulation import JumpingClock
 
 NAME = "email.brand.example"
 END = "-----END CERTIFICATE-----\n"
@@ -45,6 +48,7 @@ async def refused(w: World, text: str) -> None:
         (lambda chain: chain[::-1], "not PEM"),
         (lambda chain: "", "not PEM"),
         (lambda chain: "x" * 300_000, "300000 bytes"),
+        (lambda chain: "x" * 1_000_001, "more than 1000000 bytes"),
         (lambda chain: chain * 10, "certificates"),
     ],
 )
@@ -70,6 +74,31 @@ async def test_a_certificate_with_another_name_is_not_stored() -> None:
 
         proxy.certificate = evil
         await refused(w, "evil.example.com")
+
+
+@pytest.mark.parametrize(
+    ("header", "text"), [("Replay-Nonce", "no nonces"), ("Location", "lacks the address")]
+)
+async def test_answers_without_their_headers_are_bad(header: str, text: str) -> None:
+    """A proxy in between that drops them, most likely."""
+    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+        proxy.without = frozenset({header})
+        with pytest.raises(BadAnswer, match=text):
+            await w.authority.account()
+
+
+async def test_a_directory_is_asked_for_once_a_day() -> None:
+    """Not with each order; and again when profiles or terms may have changed."""
+    clock = JumpingClock()
+    async with pebble() as ca, faulty(ca) as proxy:
+        client = AcmeClient(proxy.directory, clock, user_agent="test", ca_file=ca.ca_file)
+        try:
+            for days, asked in ((0.0, 1), (0.9, 1), (0.2, 2)):
+                clock.passed += days * 86_400
+                await asyncio.to_thread(client.directory)
+                assert proxy.paths.count("/dir") == asked
+        finally:
+            client.close()
 
 
 async def test_renewing_in_vain_leaves_what_is_served() -> None:
@@ -156,7 +185,7 @@ async def test_a_slow_validation_is_waited_for_over_several_goes() -> None:
         await w.work(lambda: w.host(NAME).failure is not None)
         failure = w.host(NAME).failure
         assert failure is not None
-        assert "still pending" in failure.text
+        assert "the order is still" in failure.text
         await w.work(lambda: NAME in w.storage.certificates)
         assert len(proxy.orders) == 1
 

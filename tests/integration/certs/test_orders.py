@@ -11,6 +11,7 @@ from certs.authority import Authority
 from certs.errors import BadAnswer, OperatorError, Unavailable
 from certs.host import Failure, Host, PendingOrder
 from certs.keys import new_key
+from certs.memory_storage import MemoryStorage
 from certs.storage import Account
 from tests.integration.certs.fault_proxy import URN, faulty
 from tests.integration.certs.pebble import pebble
@@ -98,6 +99,21 @@ async def test_a_challenge_is_answered_once() -> None:
         assert sum(path.startswith("/chalZ/") for path in proxy.paths) == 1
 
 
+async def test_a_challenge_that_was_decided_meanwhile_is_read_again() -> None:
+    """Pebble refuses to look a second time; whoever resumes an order may ask for that."""
+    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+
+        def exchanged(path: str, done: bool) -> None:
+            if path.startswith("/chalZ/") and done:
+                refusal = {"type": URN + "malformed", "detail": "not pending"}
+                proxy.answers["/chalZ/"] = (400, refusal, {})
+                raise ConnectionError("the answer is lost")
+
+        proxy.exchanged = exchanged
+        await w.issue(NAME)
+        assert len(proxy.orders) == 1
+
+
 async def test_a_challenge_that_failed_and_is_pending_again_is_a_failure() -> None:
     """RFC 8555 § 8.2: such an authority (smallstep's, Caddy's) would wait for us for ever."""
 
@@ -129,7 +145,11 @@ async def test_an_unknown_error_is_backed_off_from() -> None:
 
 async def test_a_lost_answer_to_finalize_is_no_failure() -> None:
     """The order is finalized already: ``orderNotReady`` means read it again."""
-    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+    async with (
+        pebble(reject=0) as ca,
+        faulty(ca) as proxy,
+        world(ca, directory=proxy.directory) as w,
+    ):
         seen: list[str] = []
 
         def exchanged(path: str, done: bool) -> None:
@@ -192,6 +212,48 @@ async def test_a_zombie_comes_back_when_its_gate_opens() -> None:
         await w.work(lambda: NAME in w.storage.certificates)
 
 
+async def test_an_order_of_a_lost_account_is_made_anew() -> None:
+    """The account that we have now may not read it: no reason to wait for a day."""
+    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+        refusal = {"type": URN + "unauthorized", "detail": "not your order"}
+        proxy.answers["/my-order/"] = (403, refusal, {})
+        await w.storage.add(NAME)
+        await w.work(lambda: w.host(NAME).failure is not None)
+        assert w.host(NAME).order is None
+        assert w.host(NAME).failures == 0
+        proxy.answers.clear()
+        await w.work(lambda: NAME in w.storage.certificates)
+
+
+async def test_a_staging_authority_that_is_down_rehearses_nothing() -> None:
+    """It is there to help: without it the next try is a real one, and nothing pauses."""
+    async with pebble() as ca, pebble() as staging, world(ca, staging=staging) as w:
+        staging.stop()
+        ca.responder.silent.add(NAME)
+        await w.storage.add(NAME)
+        await w.work(lambda: w.host(NAME).rehearse)
+        ca.responder.silent.clear()
+        await w.work(lambda: NAME in w.storage.certificates)
+
+
+async def test_a_directory_must_be_https_and_answer_itself() -> None:
+    """Plain http is the operator's mistake; a redirected request is nobody's answer."""
+    async with pebble() as ca, faulty(ca) as proxy:
+        plain = Authority(
+            terms(ca, directory="http://localhost/dir"), MemoryStorage(), MovedClock()
+        )
+        moved = Authority(terms(ca, directory=proxy.directory), MemoryStorage(), MovedClock())
+        proxy.answers["/sign-me-up"] = (302, {}, {"Location": "https://portal.example/"})
+        try:
+            with pytest.raises(OperatorError, match="not https"):
+                await plain.account()
+            with pytest.raises(BadAnswer, match="redirect"):
+                await moved.account()
+        finally:
+            plain.close()
+            moved.close()
+
+
 # Renewal information that cannot be had
 
 
@@ -225,7 +287,11 @@ async def test_a_change_of_keys_that_is_refused_keeps_the_old_one() -> None:
 
 async def test_a_change_of_keys_whose_answer_is_lost_is_found_out() -> None:
     """The authority changed it: the new key is kept, as it would be after a crash."""
-    async with pebble() as ca, faulty(ca) as proxy, world(ca, directory=proxy.directory) as w:
+    async with (
+        pebble(reject=0) as ca,
+        faulty(ca) as proxy,
+        world(ca, directory=proxy.directory) as w,
+    ):
         before = await w.authority.account()
 
         def exchanged(path: str, done: bool) -> None:

@@ -5,9 +5,9 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
+from certs import decisions
 from certs.authority import Authority
 from certs.clock import SystemClock
 from certs.directory_storage import DirectoryStorage, write_private
@@ -76,9 +76,7 @@ async def renew_now(storage: DirectoryStorage) -> None:
     """Make the host's renewal due."""
     claim: Claim | None = await storage.claim("test", 1e12, 0.0)
     assert claim is not None
-    assert claim.host.validity is not None
-    validity = replace(claim.host.validity, renew_at=0.0)
-    await storage.release(claim, replace(claim.host, due=0.0, validity=validity))
+    await storage.release(claim, decisions.asked(claim.host, 0.0))
 
 
 async def test_a_renewal_is_served_without_dropping_a_connection(tmp_path: Path) -> None:

@@ -102,6 +102,24 @@ async def test_the_loop_outlives_a_storage_that_fails() -> None:
         await run_until([w.manager], lambda: HOST in w.storage.certificates)
 
 
+async def test_a_woken_manager_does_not_wait_until_it_would_look() -> None:
+    """Somebody asked for a certificate: it is there at once, and the manager ends at once, too."""
+    options = replace(OPTIONS, idle=60.0, grace=60.0)
+    async with pebble() as ca, world(ca, options=options) as w:
+        stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+        running = loop.create_task(
+            w.manager.run(lambda name, work: loop.create_task(work, name=name), stopping)
+        )
+        await asyncio.sleep(0.2)
+        await w.storage.add(HOST)
+        w.manager.wake()
+        async with asyncio.timeout(30):
+            while HOST not in w.storage.certificates:
+                await asyncio.sleep(0.05)
+            stopping.set()
+            await running
+
+
 async def test_stopping_does_not_wait_for_an_authority() -> None:
     """What is under way is cancelled after its grace; the order is finished by the next one."""
     slow = {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": "3"}

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from edge.app import trusts
+from edge.adapters.proxies import trusts
 from tests.integration.tracking.worlds import captures, tracking
 from tests.threats.serving import KEYRING, OPEN, OURS, World
 from tests.unit.test_tracking_proxy_header import version_2

@@ -170,6 +170,18 @@ def test_only_orders_inside_the_window_are_exempt() -> None:
     assert not decisions.in_window(Host(HOST), NOW)
 
 
+def test_asking_brings_a_new_certificate() -> None:
+    """For a good certificate, a failing host and a zombie; a running order goes on."""
+    good = Host(HOST, due=NOW + 50 * DAY, validity=issued(90))
+    failing = Host(HOST, due=NOW + DAY, failures=5, failing_since=NOW, detached=True)
+    for host in (good, failing):
+        asked = decisions.asked(host, NOW)
+        assert decisions.need(asked, NOW) is Need.ORDER
+        assert asked.failures == host.failures
+    running = decisions.asked(replace(good, order=ORDER), NOW)
+    assert decisions.need(running, NOW) is Need.RESUME
+
+
 # Failures
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from certs.errors import BadAnswer, ClockWrong
-from certs.issued import choose_chain, verify
+from certs.errors import BadAnswer, ClockWrong, CustomerError
+from certs.issued import choose_chain, imported, verify
 from certs.keys import new_key
 from tests.unit.certs.authority import DAY, HOST, NOW, TestAuthority, pem
 
@@ -131,3 +132,56 @@ def test_the_preferred_chain_is_found_by_its_topmost_issuer() -> None:
     assert choose_chain(chains, "Test Root") == chains[1]
     assert choose_chain(chains[1:], "Nobody") == chains[1]
     assert choose_chain(chains[1:], None) == chains[1]
+
+
+# Certificates that somebody else ordered
+
+
+@pytest.mark.parametrize(
+    "names", [(HOST,), ("a.example", HOST), ("*.brand.example",), ("brand.example", HOST.upper())]
+)
+def test_an_imported_certificate_may_have_more_names(names: tuple[str, ...]) -> None:
+    """One of several, or a wildcard; key and chain in either order."""
+    chain = CA.chain(KEY, *names)
+    for text in (KEY + chain, chain + KEY, chain.replace("\n", "\r\n") + KEY):
+        certificate = imported(text, "Email.Brand.Example.", NOW)
+        assert certificate.host == HOST
+        assert certificate.key_pem == KEY
+        assert certificate.not_after == NOW + 90 * DAY
+
+
+def test_an_imported_key_may_be_in_openssls_own_form() -> None:
+    """RSA and EC keys as ``openssl`` writes them; they are stored as PKCS #8."""
+    for key in (
+        rsa.generate_private_key(65537, 2048),
+        ec.generate_private_key(ec.SECP256R1()),
+    ):
+        own = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        ).decode()
+        leaf = CA.leaf(key.public_key())
+        certificate = imported(own + pem(leaf, CA.intermediate), HOST, NOW)
+        assert certificate.key_pem.startswith("-----BEGIN PRIVATE KEY")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "no private key"),
+        (CA.chain(KEY), "no private key"),
+        (KEY, "not PEM"),
+        (new_key() + CA.chain(KEY), "another key"),
+        (KEY + CA.chain(KEY, "other.example"), "names"),
+        (KEY + CA.chain(KEY, "*.example"), "names"),
+        (KEY + CA.chain(KEY, "*.email.brand.example"), "names"),
+        (KEY + pem(CA.leaf(KEY)), "truncated"),
+        (KEY + CA.chain(KEY, ends=NOW - 1), "expired"),
+        ("\n".join((KEY.splitlines()[0], "AAAA", KEY.splitlines()[-1])), "cannot be read"),
+    ],
+)
+def test_what_cannot_be_served_is_not_imported(text: str, why: str) -> None:
+    """Whoever brought it is told what is wrong."""
+    with pytest.raises(CustomerError, match=why):
+        imported(text, HOST, NOW)

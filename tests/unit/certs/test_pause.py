@@ -1,6 +1,6 @@
 """When an authority is left alone altogether."""
 
-from certs.errors import CustomerError, OperatorError, RateLimited, Unavailable
+from certs.errors import CustomerError, OperatorError, RateLimited, Unavailable, Unfinished
 from certs.pause import Pause
 
 
@@ -37,6 +37,14 @@ def test_a_full_domain_does_not_stop_the_others() -> None:
     for number in range(2):
         pause.failed(f"email.brand{number}.com", RateLimited("429"), 0.0)
     assert pause.lasts(0.0)
+
+
+def test_slow_orders_pause_nobody() -> None:
+    """The authority answers; it takes its time with some."""
+    pause = Pause(60.0)
+    for number in range(10):
+        pause.failed(f"email.brand{number}.com", Unfinished("still processing"), 0.0)
+    assert not pause.lasts(0.0)
 
 
 def test_customers_faults_pause_nobody() -> None:

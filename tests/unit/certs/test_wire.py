@@ -103,6 +103,14 @@ def test_no_authorization_breaks_the_reader(changes: dict[str, Any], more: list[
         pass
 
 
+def test_a_list_of_orders_is_a_list_of_addresses() -> None:
+    """Anything else in it is passed over; anything else in its place is a bad answer."""
+    assert acme_wire.order_addresses({"orders": ["https://a", 1, None]}) == ("https://a",)
+    for odd in ({}, {"orders": 3}, {"orders": "https://a"}, {"orders": {"a": 1}}):
+        with pytest.raises(BadAnswer):
+            acme_wire.order_addresses(odd)
+
+
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"null", b'"x"', b"\xff", b"[" * 9999])
 def test_an_answer_that_is_no_object_is_bad(content: bytes) -> None:
     """Whatever a proxy puts in its place."""
