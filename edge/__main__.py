@@ -23,6 +23,7 @@ COMMANDS = (
     "instrument",
     "send",
     "queue",
+    "suppression",
     "outbox",
     "token",
     "events",

@@ -45,8 +45,9 @@ def links(
     path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
 
     def url(name: str = "", pivot: str = "") -> str:
-        query = {"page": name, "address": pivot, "limit": str(page.limit), **keep}
-        told = {name: value for name, value in query.items() if value}
+        place = {"page": name, "address": pivot}
+        told = {name: value for name, value in place.items() if value}
+        told |= {"limit": str(page.limit), **keep}
         return f"{api.public_url}{path}?{urlencode(told)}"
 
     first, last = url(), url("last")

@@ -135,10 +135,21 @@ def _json(body: bytes, fields: Fields) -> None:
         raise CallerError(f"The body is not valid JSON: {error}") from None
     _check_depth(fields.document)
     if isinstance(fields.document, dict):
-        for name, value in fields.document.items():
-            for one in value if isinstance(value, list) else [value]:
-                if one is not None:
-                    fields.add(name, _as_text(one))
+        _add_object(fields.document, fields)
+
+
+def fields_of(document: dict[str, Any]) -> Fields:
+    """A JSON object as the form that says the same; raises CallerError."""
+    fields = Fields(document=document)
+    _add_object(document, fields)
+    return fields
+
+
+def _add_object(document: dict[str, Any], fields: Fields) -> None:
+    for name, value in document.items():
+        for one in value if isinstance(value, list) else [value]:
+            if one is not None:
+                fields.add(name, _as_text(one))
 
 
 def _as_text(value: Any) -> str:

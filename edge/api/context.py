@@ -1,5 +1,6 @@
 """What every handler works with; built by assembly, once for each application."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -42,7 +43,8 @@ class Api:
     the ``doctor``, which is made unless ``examiner`` is given. ``failures`` and ``rate`` are per
     minute, for each address and for each key; 0 is no limit. ``gate`` raises unless a certificate
     may be ordered for a host name; None while certificates are off. ``database`` is None until
-    Postgres was reached.
+    Postgres was reached. Who reads a large file holds ``files``: the rows of one take hundreds of
+    megabytes.
     """
 
     clock: Clock
@@ -64,6 +66,7 @@ class Api:
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
+    files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.doctor = self.examiner or Doctor(

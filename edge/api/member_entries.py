@@ -4,13 +4,12 @@ Every mistake of an upload is told at once, by its place: ``members[3]`` counts 
 is the file's. Nothing is stored of an upload that has one.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
+from edge.api import csv_rows
 from edge.api.params import FALSE, TRUE
 from edge.model.addresses import Mailbox, display_name, mailbox
 from edge.model.errors import CallerError
@@ -24,9 +23,6 @@ LONGEST_VARS: Final = 65_536
 
 MAX_DEPTH: Final = 32
 COLUMNS: Final = ("address", "name", "subscribed", "vars")
-HEADER_ERROR: Final = "while reading csv header"
-
-_SHOWN_MISTAKES: Final = 20
 
 
 def variables_of(value: Any) -> dict[str, Any]:
@@ -104,11 +100,7 @@ class _Reader:
 
     def done(self) -> list[Entry]:
         """What was read; CallerError when anything was wrong."""
-        if self.mistakes:
-            shown = self.mistakes[:_SHOWN_MISTAKES]
-            if len(self.mistakes) > len(shown):
-                shown.append(f"and {len(self.mistakes) - len(shown)} more")
-            raise CallerError("; ".join(shown))
+        csv_rows.check(self.mistakes)
         return self.entries
 
 
@@ -152,40 +144,7 @@ def from_csv(data: bytes, subscribed: bool | None) -> list[Entry]:
 
     The columns may stand in any order, and ``address`` has to be there; others are ignored.
     """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise CallerError(f"The file is not UTF-8 text: see line {line}") from None
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        names = [name.strip().lower() for name in next(rows, [])]
-    except csv.Error as error:
-        raise CallerError(f"{HEADER_ERROR}: {error}") from None
-    doubled = sorted({name for name in names if name in COLUMNS and names.count(name) > 1})
-    if "address" not in names:
-        raise CallerError(f"{HEADER_ERROR}: it has to name a column address")
-    if doubled:
-        raise CallerError(f"{HEADER_ERROR}: it names {', '.join(doubled)} more than once")
     reader = _Reader(subscribed)
-    for line, row in _numbered(rows, reader):
-        if len(row) == len(names):
-            said = {n: v for n, v in zip(names, row, strict=True) if n in COLUMNS}
-            reader.add(f"line {line}", said)
-        elif row:
-            reader.mistakes.append(f"line {line}: has {len(row)} fields, the header {len(names)}")
+    for place, said in csv_rows.rows(data, COLUMNS, ("address",), reader.mistakes):
+        reader.add(place, said)
     return reader.done()
-
-
-def _numbered(rows: Any, reader: _Reader) -> Iterator[tuple[int, list[str]]]:
-    """Each row with the line it starts at; what cannot be read ends the file with a mistake."""
-    while True:
-        line = rows.line_num + 1
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            reader.mistakes.append(f"line {line}: {error}")
-            return
-        if row is None:
-            return
-        yield line, row

@@ -19,10 +19,12 @@ from edge.api import (
     messages,
     outbox,
     stored_messages,
+    suppressions,
     tracking_settings,
     verification,
 )
 from edge.api.auth import Need, allow
+from edge.store.suppressed import Kind
 
 DOMAIN: Final = "/v3/domains/{name}"
 DOMAINS: Final = ("/v3/domains", "/v4/domains")
@@ -35,7 +37,7 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    handler: Callable[[web.Request], Awaitable[web.Response]]
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     need: Need
 
 
@@ -99,6 +101,27 @@ _SENDING: Final = (
 )
 
 
+def _suppressions() -> list[Route]:
+    return [
+        route
+        for kind in Kind
+        for base in (f"/v3/{{name}}/{kind}",)
+        for route in (
+            Route("GET", base, partial(suppressions.list_entries, kind), Need.READ),
+            Route("POST", base, partial(suppressions.add, kind), Need.WRITE),
+            Route("DELETE", base, partial(suppressions.delete_all, kind), Need.WRITE),
+            Route("POST", f"{base}/import", partial(suppressions.upload, kind), Need.WRITE),
+            Route("GET", f"{base}/{{address}}", partial(suppressions.get_entry, kind), Need.READ),
+            Route(
+                "DELETE",
+                f"{base}/{{address}}",
+                partial(suppressions.delete_entry, kind),
+                Need.WRITE,
+            ),
+        )
+    ]
+
+
 _CERTIFICATES: Final = (
     Route("POST", "/v2/x509/{host}", certificates.generate, Need.WRITE),
     Route("PUT", "/v2/x509/{host}", certificates.renew, Need.WRITE),
@@ -106,7 +129,7 @@ _CERTIFICATES: Final = (
 )
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING, *_CERTIFICATES)
+ROUTES: Final = (*_DOMAINS, *_SENDING, *_suppressions(), *_CERTIFICATES)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

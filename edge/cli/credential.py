@@ -2,27 +2,22 @@
 
 import secrets
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from edge.cli import session
-from edge.cli.options import AsJson, Config, DataDir, print_json, print_table, run
+from edge.cli.options import AsJson, Config, DataDir, print_json, print_table
 from edge.cli.times import format_time
 from edge.clock import SystemClock
-from edge.model.domain import Domain
-from edge.model.errors import CallerError, NotFound
-from edge.settings import Settings, load
-from edge.store import credentials, domains
-from edge.store.pool import Connection
+from edge.model.errors import CallerError
+from edge.settings import load
+from edge.store import credentials
 
 app = typer.Typer(help="SMTP logins of a domain.", no_args_is_help=True)
 
 MADE_BYTES = 24
 """Random bytes in a password that is made here."""
-
-T = TypeVar("T")
 
 DomainName = Annotated[
     str, typer.Argument(metavar="DOMAIN", help="Sending domain, mg.example.com.")
@@ -44,21 +39,6 @@ def _password(from_stdin: bool) -> tuple[str, bool]:
     return given, False
 
 
-def _on_domain(
-    settings: Settings, name: str, act: Callable[[Connection, Domain], Awaitable[T]]
-) -> T:
-    """Do something with a domain that is there."""
-
-    async def work() -> T:
-        async with session.database(settings) as pool, pool.acquire() as conn:
-            domain = await domains.get(conn, name)
-            if domain.removed:
-                raise NotFound(f"domain {domain.name} is removed; `edge domain add` brings it back")
-            return await act(conn, domain)
-
-    return run(work())
-
-
 def _tell(done: str, password: str, made: bool) -> None:
     typer.echo(f"{done} Password, shown only now: {password}" if made else done)
 
@@ -75,7 +55,7 @@ def add(
     settings = load(config, data_dir=data_dir)
     password, made = _password(password_stdin)
     now_us = SystemClock.now_us()
-    whole = _on_domain(
+    whole = session.on_domain(
         settings,
         domain,
         lambda conn, found: credentials.add(conn, found, login, password, now_us=now_us),
@@ -89,7 +69,7 @@ def list_(
 ) -> None:
     """List the logins of a domain."""
     settings = load(config, data_dir=data_dir)
-    found = _on_domain(settings, domain, credentials.list_credentials)
+    found = session.on_domain(settings, domain, credentials.list_credentials)
     if as_json:
         for one in found:
             times = {"created": one.created_at / 1e6, "changed": one.changed_at / 1e6}
@@ -114,7 +94,7 @@ def set_password(
     settings = load(config, data_dir=data_dir)
     password, made = _password(password_stdin)
     now_us = SystemClock.now_us()
-    whole = _on_domain(
+    whole = session.on_domain(
         settings,
         domain,
         lambda conn, found: credentials.set_password(conn, found, login, password, now_us=now_us),
@@ -128,5 +108,7 @@ def remove(
 ) -> None:
     """Remove a login."""
     settings = load(config, data_dir=data_dir)
-    whole = _on_domain(settings, domain, lambda conn, found: credentials.remove(conn, found, login))
+    whole = session.on_domain(
+        settings, domain, lambda conn, found: credentials.remove(conn, found, login)
+    )
     typer.echo(f"Removed {whole}.")

@@ -1,22 +1,27 @@
 """What commands share: the database and the vault, beside a running server or without one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import typer
 
 from edge import service_user
 from edge.adapters import data_directory, opening
+from edge.cli.options import run
 from edge.clock import SystemClock
-from edge.model.errors import OperatorError
+from edge.model.domain import Domain
+from edge.model.errors import NotFound, OperatorError
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME
 from edge.settings import Settings
-from edge.store import migrate
+from edge.store import domains, migrate
 from edge.store.embedded import Cluster
-from edge.store.pool import Pool, opened
+from edge.store.pool import Connection, Pool, opened
+
+T = TypeVar("T")
 
 _PATIENCE = 60.0
 """Seconds that a command waits for a database that somebody else is starting or using."""
@@ -132,3 +137,18 @@ async def _prepared(url: str) -> AsyncIterator[Pool]:
         async with pool.acquire() as conn:
             await migrate.migrate(conn)
         yield pool
+
+
+def on_domain(
+    settings: Settings, name: str, act: Callable[[Connection, Domain], Awaitable[T]]
+) -> T:
+    """Do something with a domain that is there; raises NotFound for one that is not, or no more."""
+
+    async def work() -> T:
+        async with database(settings) as pool, pool.acquire() as conn:
+            domain = await domains.get(conn, name)
+            if domain.removed:
+                raise NotFound(f"domain {domain.name} is removed; `edge domain add` brings it back")
+            return await act(conn, domain)
+
+    return run(work())
