@@ -13,6 +13,7 @@ from edge.api import (
     credentials,
     domain_connection,
     domains,
+    events,
     list_members,
     lists,
     messages,
@@ -96,7 +97,13 @@ _SENDING: Final = (
 )
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING)
+_EVENTS: Final = (
+    Route("GET", "/v3/{name}/events", events.list_events, Need.READ),
+    Route("GET", "/v3/{name}/events/{token}", events.list_events, Need.READ),
+)
+
+
+ROUTES: Final = (*_DOMAINS, *_SENDING, *_EVENTS)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

@@ -12,5 +12,9 @@ LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id
 -- name: count
 SELECT count(*) FROM events e
 
+-- name: count_joined
+SELECT count(*) FROM events e
+LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id
+
 -- name: horizon
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
