@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from edge.model.expression import All, Either, Node, Not, Range, Term
+from edge.store.sql import queries
 
 FIELDS: Final = (
     "event",
@@ -28,16 +29,7 @@ FIELDS: Final = (
 NUMERIC: Final = frozenset({"size"})
 _OF_FACTS: Final = frozenset({"list", "attachment", "from", "subject", "to", "size", "recipients"})
 
-_TEXTS: Final = {
-    "from": "(f.headers->>'from')",
-    "subject": "(f.headers->>'subject')",
-    "to": "(CASE f.headers->>'to' WHEN '%recipient%' THEN e.recipient ELSE f.headers->>'to' END)",
-    "list": "f.mailing_list",
-    "recipient": "e.recipient",
-    "recipients": "coalesce(texts_of(f.about->'recipients', NULL), e.recipient)",
-    "attachment": "texts_of(f.about->'attachments', 'filename')",
-}
-_SIZE: Final = "number_of(f.about->'size')"
+_looked_at = queries("expressions")
 _ADDRESSES: Final = frozenset({"from", "to", "recipient", "recipients", "list"})
 
 _WORD: Final = "0-9A-Za-z_\u00c0-\u1fff"
@@ -67,7 +59,7 @@ def condition(field: str, node: Node, bind: Bind) -> str:
                 return _among(field, words, bind)
             return "(" + " OR ".join(condition(field, part, bind) for part in parts) + ")"
         case Range(operator, number):
-            return f"{_SIZE} {operator} {bind(number)}::bigint"
+            return f"{_looked_at['size']} {operator} {bind(number)}::bigint"
         case Term(text):
             return _term(field, text, bind)
 
@@ -81,7 +73,7 @@ def _term(field: str, text: str, bind: Bind) -> str:
         return _one_of("e.recipient", (text, text.lower()), bind)
     if "@" in text and field == "list":
         return _one_of("f.mailing_list", (_bare(text).lower(),), bind)
-    return f"{_TEXTS[field]} ~ {bind(pattern(text, address=field in _ADDRESSES))}::text"
+    return f"{_looked_at[field]} ~ {bind(pattern(text, address=field in _ADDRESSES))}::text"
 
 
 def _bare(text: str) -> str:
