@@ -1,11 +1,9 @@
 """Which events are asked for, as conditions of SQL with numbered parameters."""
 
-import re
 from typing import Any
 
 import msgspec
 
-from edge.model.errors import CallerError
 from edge.model.expression import Node
 from edge.store.expressions import condition, needs_facts
 
@@ -71,15 +69,3 @@ class Conditions:
 def bare_message_id(message_id: str) -> str:
     """A message id without its angle brackets."""
     return message_id.strip().removeprefix("<").removesuffix(">")
-
-
-_EVENT = re.compile(r"[a-z_]{1,40}")
-
-
-def event_kinds(text: str) -> tuple[str, ...]:
-    """Kinds from ``opened``, ``opened,clicked`` or Mailgun's ``opened OR clicked``."""
-    kinds = tuple(part for part in re.split(r"\s+OR\s+|[,\s]+", text.strip()) if part)
-    for kind in kinds:
-        if not _EVENT.fullmatch(kind):
-            raise CallerError(f"{kind!r} is not a kind of event (opened, clicked, unsubscribed)")
-    return kinds
