@@ -8,8 +8,6 @@ second part is read only below the oldest transaction that is still running, so 
 commits late, under whatever time, is behind every place that was ever given out.
 """
 
-from typing import Any
-
 import msgspec
 
 from edge.store.filters import Conditions, Filter
@@ -19,6 +17,8 @@ from edge.store.sql import queries
 
 _q = queries("search")
 _TRANSACTION = "{}::bigint::text::xid8"
+_OLD = "(e.xid < {} OR e.xid >= pg_snapshot_xmax(pg_current_snapshot()))"
+"""What no running transaction wrote: a number that is still to come was brought by a backup."""
 
 Cursor = TimeCursor | CommitCursor | None
 """An event of the sequence; None is the place before the first, or backwards behind the last."""
@@ -62,59 +62,57 @@ async def turn(conn: Connection, asked: Question, place: Place) -> Page:
 
 
 async def _forward(conn: Connection, asked: Question, place: Place) -> Page:
-    found: list[Found] = []
+    old: list[Found] = []
+    new: list[Found] = []
     cursor, inclusive = place.cursor, place.inclusive
     behind = cursor
     if not isinstance(cursor, CommitCursor):
-        found = await _by_time(conn, asked, cursor, inclusive=inclusive)
-        if asked.since is not None and len(found) < asked.limit:
-            behind = cursor = CommitCursor(asked.since)
-            inclusive = False
-    if isinstance(cursor, CommitCursor):
+        old = await _by_time(conn, asked, cursor, asked.limit, inclusive=inclusive)
+        if asked.since is not None and len(old) < asked.limit:
+            behind, inclusive = CommitCursor(asked.since), False
+    if isinstance(behind, CommitCursor):
         below = await begin(conn)
-        missing = asked.limit - len(found)
-        found += await _by_commit(conn, asked, (cursor, inclusive), below, missing)
-        if len(found) < asked.limit:
+        missing = asked.limit - len(old)
+        new = await _by_commit(conn, asked, (behind, inclusive), below, missing)
+        if len(new) < missing:
             # All below has been read: the next look need not go through it again.
-            behind = max(cursor, CommitCursor(below), key=lambda one: one.xid)
-            return _page(asked, found, place, behind)
-    return _page(asked, found, place, _cursor(asked, found[-1]) if found else behind)
-
-
-def _page(asked: Question, found: list[Found], place: Place, behind: Cursor) -> Page:
-    following = Place(behind, inclusive=place.inclusive and behind == place.cursor)
-    if found:
-        return Page(found, following, Place(_cursor(asked, found[0]), back=True))
-    if behind is None:
-        return Page(found, following, Place())
-    return Page(found, following, Place(behind, back=True, inclusive=True))
+            behind = max(behind, CommitCursor(below), key=lambda one: one.xid)
+            return _page(old, new, behind)
+    return _page(old, new, None if old or new else behind)
 
 
 async def _backward(conn: Connection, asked: Question, place: Place) -> Page:
-    found: list[Found] = []
+    old: list[Found] = []
+    new: list[Found] = []
     cursor, inclusive = place.cursor, place.inclusive
     if asked.since is not None and not isinstance(cursor, TimeCursor):
         below = await begin(conn)
-        upper = cursor or CommitCursor(below)
-        found = await _by_commit(
-            conn, asked, (upper, inclusive), below, asked.limit, backwards=True
-        )
+        start = (cursor or CommitCursor(below), inclusive)
+        new = await _by_commit(conn, asked, start, below, asked.limit, backwards=True)
         cursor, inclusive = None, False
-    if len(found) < asked.limit and not isinstance(cursor, CommitCursor):
-        missing = asked.limit - len(found)
-        found += await _by_time(
-            conn, asked, cursor, inclusive=inclusive, backwards=True, limit=missing
-        )
-    found.reverse()
-    if found:
-        following = Place(_cursor(asked, found[-1]))
-        return Page(found, following, Place(_cursor(asked, found[0]), back=True))
-    return Page(found, Place(place.cursor, inclusive=place.cursor is not None), place)
+    if len(new) < asked.limit and not isinstance(cursor, CommitCursor):
+        missing = asked.limit - len(new)
+        old = await _by_time(conn, asked, cursor, missing, inclusive=inclusive, backwards=True)
+    if old or new:
+        return _page(old[::-1], new[::-1], None)
+    return Page([], Place(place.cursor, inclusive=place.cursor is not None), place)
 
 
-def _cursor(asked: Question, one: Found) -> Cursor:
-    if asked.since is None or one.xid < asked.since:
-        return TimeCursor(one.event.at, one.event.id)
+def _page(old: list[Found], new: list[Found], behind: Cursor) -> Page:
+    """Of the first part and the second; ``behind`` is where it goes on, else behind the last."""
+    if not old and not new:
+        before = Place(behind, back=True, inclusive=True) if behind else Place()
+        return Page([], Place(behind), before)
+    first: Cursor = _by_its_time(old[0]) if old else _by_its_commit(new[0])
+    last: Cursor = _by_its_commit(new[-1]) if new else _by_its_time(old[-1])
+    return Page(old + new, Place(behind or last), Place(first, back=True))
+
+
+def _by_its_time(one: Found) -> TimeCursor:
+    return TimeCursor(one.event.at, one.event.id)
+
+
+def _by_its_commit(one: Found) -> CommitCursor:
     return CommitCursor(one.xid, one.event.domain, one.event.id)
 
 
@@ -122,10 +120,10 @@ async def _by_time(
     conn: Connection,
     asked: Question,
     cursor: TimeCursor | None,
+    limit: int,
     *,
     inclusive: bool,
     backwards: bool = False,
-    limit: int | None = None,
 ) -> list[Found]:
     """Events after the cursor, in the question's order or against it."""
     upwards = asked.ascending is not backwards
@@ -136,10 +134,9 @@ async def _by_time(
         # Follows from the first, but only this tells which days need not be looked at.
         conditions.add(f"e.at {sign[0]}= {{}}", cursor.at)
     if asked.since is not None:
-        conditions.add(f"e.xid < {_TRANSACTION}", asked.since)
+        conditions.add(_OLD.format(_TRANSACTION), asked.since)
     way = "ASC" if upwards else "DESC"
-    size = asked.limit if limit is None else limit
-    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", size)
+    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", limit)
 
 
 async def _by_commit(
@@ -166,8 +163,8 @@ async def _by_commit(
 
 
 async def _fetch(conn: Connection, conditions: Conditions, order: str, limit: int) -> list[Found]:
-    values: list[Any] = conditions.values
     rows = await conn.fetch(
-        f"{_q['select']} WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}", *values
+        f"{_q['select']} WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}",
+        *conditions.values,
     )
     return [found_in(row) for row in rows]
