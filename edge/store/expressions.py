@@ -46,6 +46,31 @@ def needs_facts(fields: Iterable[tuple[str, Node]]) -> bool:
     return any(name in _OF_FACTS for name, _ in fields)
 
 
+def needed_tags(fields: Iterable[tuple[str, Node]]) -> list[frozenset[str]]:
+    """Sets of tags: what matches has at least one of each set."""
+    found = (_needed(tree) for name, tree in fields if name == "tags")
+    return [words for words in found if words is not None]
+
+
+def _needed(node: Node) -> frozenset[str] | None:
+    match node:
+        case Term(text):
+            return frozenset({_tag(text)})
+        case Either(parts):
+            sets = [_needed(part) for part in parts]
+            known = [words for words in sets if words is not None]
+            return frozenset().union(*known) if len(known) == len(sets) else None
+        case All(parts):
+            known = [words for part in parts if (words := _needed(part)) is not None]
+            return min(known, key=len, default=None)
+    return None
+
+
+def _tag(text: str) -> str:
+    """As tags are stored."""
+    return text.strip().lower()
+
+
 def condition(field: str, node: Node, bind: Bind) -> str:
     """One field's expression as a condition; what is unknown (NULL) matches nothing."""
     match node:
@@ -68,7 +93,7 @@ def _term(field: str, text: str, bind: Bind) -> str:
     if field in _EQUAL:
         return _among(field, [text], bind)
     if field == "tags":
-        return f"{bind(text.strip().lower())}::text = ANY (e.tags)"
+        return f"{bind(_tag(text))}::text = ANY (e.tags)"
     if "@" in text and field == "recipient":
         return _one_of("e.recipient", (text, text.lower()), bind)
     if "@" in text and field == "list":

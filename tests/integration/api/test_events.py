@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
+from edge.model.capture import Facts
 from edge.model.event import Event
 from edge.model.mailgun_json import event_id
 from edge.store import events, partitions
@@ -135,6 +136,50 @@ async def test_a_poll_can_be_turned_round_at_every_place(db: Pool) -> None:
         assert seen == ids
         assert _ids(await _follow(world, pages[1], "last")) == ids[-3:]
         assert _ids(await _follow(world, pages[1], "first")) == ids[:3]
+
+
+async def test_a_poll_after_a_restore(db: Pool) -> None:
+    """Events whose transaction numbers are still to come in this cluster are history too."""
+    async with serving(db) as world:
+        ids = await _series(world, 4)
+        async with db.acquire() as conn:
+            await conn.execute("UPDATE events SET xid = '99999999999'")
+        page = await world.ask("GET", f"{EVENTS}?ascending=yes&limit=3")
+        assert _ids(page) == ids[:3]
+        page = await _follow(world, page, "next")
+        assert _ids(page) == ids[3:]
+        page = await _follow(world, page, "next")
+        assert _ids(page) == []
+        assert _ids(await _follow(world, page, "previous")) == ids[1:]
+
+
+async def test_rare_tags_over_days(db: Pool) -> None:
+    """A tag is found wherever it is, in either order and combined with others."""
+    async with serving(db) as world:
+        now, number = world.clock.now_us(), world.domains[OURS].number
+        some = [
+            stored.event(at=now - minutes * MINUTE, message_id=f"m{minutes}")
+            for minutes in (600, 400, 300, 130, 61, 1)
+        ]
+        tags = {600: ["a"], 400: ["b"], 130: ["a", "c"], 1: ["c"]}
+        facts = [Facts(now, number, f"m{minutes}", given) for minutes, given in tags.items()]
+        ids = await _store(world, *some, facts=facts)
+        for query, places in (
+            ("tags=a", [3, 0]),
+            ("tags=a OR b", [3, 1, 0]),
+            ("tags=a&tags=c", [3]),
+            ("tags=a b", []),
+            ("tags=d", []),
+            ("tags=NOT a", [5, 4, 2, 1]),
+            ("tags=a NOT c", [0]),
+            ("tags=a OR NOT c", [4, 3, 2, 1, 0]),
+        ):
+            expected = [ids[place] for place in places]
+            for bounds in ("", f"&end={now / 1e6 - 50_000}"):
+                page = await world.ask("GET", f"{EVENTS}?{query}{bounds}")
+                assert _ids(page) == expected, query + bounds
+            page = await world.ask("GET", f"{EVENTS}?{query}&begin=1&ascending=yes")
+            assert _ids(page) == [ids[place] for place in reversed(places)], query
 
 
 async def test_a_domain_without_events(db: Pool) -> None:
