@@ -14,6 +14,7 @@ from edge.api import (
     credentials,
     domain_connection,
     domains,
+    events,
     list_members,
     lists,
     messages,
@@ -129,7 +130,13 @@ _CERTIFICATES: Final = (
 )
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING, *_suppressions(), *_CERTIFICATES)
+_EVENTS: Final = (
+    Route("GET", "/v3/{name}/events", events.list_events, Need.READ),
+    Route("GET", "/v3/{name}/events/{token}", events.list_events, Need.READ),
+)
+
+
+ROUTES: Final = (*_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATES)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

@@ -11,10 +11,12 @@ from edge.cli.options import AsJson, Config, DataDir, print_fields, print_json, 
 from edge.cli.times import format_time, parse_time
 from edge.clock import SystemClock
 from edge.model.errors import CallerError
+from edge.model.expression import Mistake, Node, parse
 from edge.model.mailgun_json import event_id
 from edge.settings import Settings, load
 from edge.store import domains, search
-from edge.store.filters import Filter, event_kinds
+from edge.store.expressions import FIELDS, NUMERIC
+from edge.store.filters import Filter
 from edge.store.pool import Connection
 from edge.store.search import Found
 
@@ -25,11 +27,24 @@ _PAGE = 1000
 
 DomainOption = Annotated[str | None, typer.Option("--domain", help="Sending domain.")]
 Event = Annotated[
-    str | None, typer.Option("--event", help="opened, clicked or unsubscribed; several by commas.")
+    str | None,
+    typer.Option("--event", help="Kinds: opened,clicked or an expression: NOT (opened OR failed)."),
 ]
-Recipient = Annotated[str | None, typer.Option("--recipient", help="Address of the recipient.")]
+Recipient = Annotated[
+    str | None, typer.Option("--recipient", help="Address of the recipient, or an expression.")
+]
 MessageId = Annotated[str | None, typer.Option("--message-id", help="Message-Id.")]
-Tag = Annotated[str | None, typer.Option("--tag", help="Tag of the message.")]
+Tag = Annotated[
+    str | None, typer.Option("--tag", help="Tag of the message, or an expression: a AND NOT b.")
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="FIELD=EXPRESSION",
+        help=f"As the API filters, may be repeated: {', '.join(FIELDS)}.",
+    ),
+]
 Bot = Annotated[
     str | None, typer.Option("--bot", help="Bot label: apple, gmail, generic; people for none.")
 ]
@@ -45,13 +60,19 @@ class _Wanted:
     def __init__(self, domain: str | None, begin: str | None, end: str | None, **fields: Any):
         now_us = SystemClock.now_us()
         self._domain = domain
-        bot = fields.pop("bot")
-        kinds = fields.pop("event")
-        self._fields = fields | {
+        bot, where, event = fields["bot"], fields["where"] or [], fields["event"]
+        written = [
+            ("event", event and event.replace(",", " OR ")),
+            ("recipient", fields["recipient"]),
+            ("message-id", fields["message_id"]),
+            ("tags", fields["tag"]),
+            *map(_named, where),
+        ]
+        self._fields = {
             "bot": _BOTS.get(bot, bot),
-            "events": event_kinds(kinds) if kinds else (),
             "begin": parse_time(begin, now_us=now_us) if begin else None,
             "end": parse_time(end, now_us=now_us) if end else None,
+            "fields": tuple((name, _tree(name, text)) for name, text in written if text),
         }
 
     async def filter(self, conn: Connection) -> Filter:
@@ -59,6 +80,20 @@ class _Wanted:
         if self._domain is not None:
             number = (await domains.get(conn, self._domain)).number
         return Filter(domain=number, **self._fields)
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, sign, expression = text.partition("=")
+    if name not in FIELDS or not sign:
+        raise CallerError(f"--where takes FIELD=EXPRESSION, FIELD one of {', '.join(FIELDS)}")
+    return name, expression
+
+
+def _tree(name: str, text: str) -> Node:
+    try:
+        return parse(text, numbers=name in NUMERIC)
+    except Mistake as mistake:
+        raise CallerError(f"{name}: {mistake}") from None
 
 
 def _print(found: list[Found], as_json: bool) -> None:
@@ -89,6 +124,7 @@ def search_(
     recipient: Recipient = None,
     message_id: MessageId = None,
     tag: Tag = None,
+    where: Where = None,
     bot: Bot = None,
     begin: Begin = None,
     end: End = None,
@@ -106,6 +142,7 @@ def search_(
         recipient=recipient,
         message_id=message_id,
         tag=tag,
+        where=where,
         bot=bot,
     )
     run(_search(settings, wanted, limit, ascending, as_json))
@@ -138,6 +175,7 @@ def count(
     recipient: Recipient = None,
     message_id: MessageId = None,
     tag: Tag = None,
+    where: Where = None,
     bot: Bot = None,
     begin: Begin = None,
     end: End = None,
@@ -152,6 +190,7 @@ def count(
         recipient=recipient,
         message_id=message_id,
         tag=tag,
+        where=where,
         bot=bot,
     )
 
@@ -169,6 +208,7 @@ def tail(
     recipient: Recipient = None,
     message_id: MessageId = None,
     tag: Tag = None,
+    where: Where = None,
     bot: Bot = None,
     last: Annotated[int, typer.Option("--last", min=0, help="First, this many stored ones.")] = 10,
     interval: Annotated[
@@ -186,6 +226,7 @@ def tail(
         recipient=recipient,
         message_id=message_id,
         tag=tag,
+        where=where,
         bot=bot,
     )
     run(_tail(settings, wanted, last, interval, as_json))

@@ -1,11 +1,11 @@
 """Which events are asked for, as conditions of SQL with numbered parameters."""
 
-import re
 from typing import Any
 
 import msgspec
 
-from edge.model.errors import CallerError
+from edge.model.expression import Node
+from edge.store.expressions import condition, needs_facts
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +13,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     ``begin`` <= time < ``end``, in µs since the epoch. ``events`` are kinds, any of which matches.
     ``bot`` is a label, or ``""`` for people. A recipient matches as
-    given and in lower case.
+    given and in lower case. ``fields`` are expressions by field
+    (:data:`edge.store.expressions.FIELDS`), all of which have to match.
     """
 
     domain: int | None = None
@@ -24,6 +25,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     bot: str | None = None
     begin: int | None = None
     end: int | None = None
+    fields: tuple[tuple[str, Node], ...] = ()
 
 
 class Conditions:
@@ -32,6 +34,8 @@ class Conditions:
     def __init__(self, wanted: Filter) -> None:
         self.values: list[Any] = []
         self._parts: list[str] = []
+        self.needs_facts = needs_facts(wanted.fields)
+        """Whether the statement has to join the message facts."""
         plain = (
             ("e.domain = {}", wanted.domain),
             ("e.event = ANY ({})", list(wanted.events) or None),
@@ -45,15 +49,18 @@ class Conditions:
             # The spelling as given and its lower case use the index; others are as rare as wrong.
             spellings = sorted({wanted.recipient, wanted.recipient.lower()})
             self.add("e.recipient = ANY ({})", spellings)
-        for condition, value in plain:
+        for text, value in plain:
             if value is not None:
-                self.add(condition, value)
+                self.add(text, value)
+        self._parts += [condition(name, tree, self._bind) for name, tree in wanted.fields]
 
-    def add(self, condition: str, *values: Any) -> None:
+    def _bind(self, value: Any) -> str:
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def add(self, text: str, *values: Any) -> None:
         """One more condition; each ``{}`` in it is a parameter."""
-        first = len(self.values) + 1
-        self._parts.append(condition.format(*(f"${first + i}" for i in range(len(values)))))
-        self.values += values
+        self._parts.append(text.format(*map(self._bind, values)))
 
     def __str__(self) -> str:
         return " AND ".join(self._parts) or "true"
@@ -62,15 +69,3 @@ class Conditions:
 def bare_message_id(message_id: str) -> str:
     """A message id without its angle brackets."""
     return message_id.strip().removeprefix("<").removesuffix(">")
-
-
-_EVENT = re.compile(r"[a-z_]{1,40}")
-
-
-def event_kinds(text: str) -> tuple[str, ...]:
-    """Kinds from ``opened``, ``opened,clicked`` or Mailgun's ``opened OR clicked``."""
-    kinds = tuple(part for part in re.split(r"\s+OR\s+|[,\s]+", text.strip()) if part)
-    for kind in kinds:
-        if not _EVENT.fullmatch(kind):
-            raise CallerError(f"{kind!r} is not a kind of event (opened, clicked, unsubscribed)")
-    return kinds

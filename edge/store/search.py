@@ -51,14 +51,14 @@ class Found(msgspec.Struct, frozen=True):
         )
 
 
-class TimeCursor(msgspec.Struct, frozen=True):
+class TimeCursor(msgspec.Struct, frozen=True, array_like=True):
     """The last event of a page by time."""
 
     at: int
     id: bytes
 
 
-class CommitCursor(msgspec.Struct, frozen=True):
+class CommitCursor(msgspec.Struct, frozen=True, array_like=True):
     """The last event of a page in commit order."""
 
     xid: int
@@ -84,13 +84,14 @@ async def search(
         f"{_q['select']} WHERE {conditions} ORDER BY e.at {order}, e.id {order} LIMIT {int(limit)}",
         *conditions.values,
     )
-    return [_found(row) for row in rows]
+    return [found_in(row) for row in rows]
 
 
 async def count(conn: Connection, wanted: Filter) -> int:
     """How many events there are; a repeated request's event counts once."""
     conditions = Conditions(wanted)
-    number: int = await conn.fetchval(f"{_q['count']} WHERE {conditions}", *conditions.values)
+    statement = _q["count_joined" if conditions.needs_facts else "count"]
+    number: int = await conn.fetchval(f"{statement} WHERE {conditions}", *conditions.values)
     return number
 
 
@@ -113,7 +114,7 @@ async def poll(
         f"ORDER BY e.xid, e.domain, e.id LIMIT {int(limit)}",
         *conditions.values,
     )
-    found = [_found(row) for row in rows]
+    found = [found_in(row) for row in rows]
     if found:
         last = found[-1]
         after = CommitCursor(last.xid, last.event.domain, last.event.id)
@@ -136,11 +137,12 @@ async def show(conn: Connection, text: str) -> Found:
         conditions.add("e.id = {}", raw)
         row = await conn.fetchrow(f"{_q['select']} WHERE {conditions} LIMIT 1", *conditions.values)
         if row is not None:
-            return _found(row)
+            return found_in(row)
     raise NotFound(f"there is no event {text}: never stored, or past its retention")
 
 
-def _found(row: asyncpg.Record) -> Found:
+def found_in(row: asyncpg.Record) -> Found:
+    """An event from a row of the query ``select``."""
     event = Event(
         id=row["id"],
         event=row["event"],

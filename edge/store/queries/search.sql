@@ -12,5 +12,13 @@ LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id
 -- name: count
 SELECT count(*) FROM events e
 
+-- name: count_joined
+SELECT count(*) FROM events e
+LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id
+
 -- name: horizon
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+
+-- name: tag_span
+SELECT min(hour), max(hour) + interval '1 hour', now() - interval '59 days'
+FROM hourly WHERE domain = $1 AND tag = ANY ($2);

@@ -1,0 +1,196 @@
+"""Pages of events that can be turned both ways, and polled without missing one.
+
+A page of a bounded question is one by (time, id). Whoever polls (oldest first, without an end) gets
+one sequence of two parts, told apart by ``since``, the oldest transaction that was running when the
+question was first asked: first all events stored by earlier transactions, by (time, id), which is
+a set that no longer grows; then, in the order of their transactions, those that came since. The
+second part is read only below the oldest transaction that is still running, so an event that
+commits late, under whatever time, is behind every place that was ever given out.
+"""
+
+import msgspec
+
+from edge.store.expressions import needed_tags
+from edge.store.filters import Conditions, Filter
+from edge.store.pool import Connection
+from edge.store.search import CommitCursor, Found, TimeCursor, found_in, horizon
+from edge.store.sql import queries
+
+_q = queries("search")
+_TRANSACTION = "{}::bigint::text::xid8"
+_OLD = "(e.xid < {} OR e.xid >= pg_snapshot_xmax(pg_current_snapshot()))"
+"""What no running transaction wrote: a number that is still to come was brought by a backup."""
+
+Cursor = TimeCursor | CommitCursor | None
+"""An event of the sequence; None is the place before the first, or backwards behind the last."""
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is asked for, in which order. ``since`` only for a poll, as given by :func:`begin`."""
+
+    wanted: Filter
+    ascending: bool
+    limit: int
+    since: int | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a page starts: after the cursor or (``back``) before it; ``inclusive``: at it."""
+
+    cursor: Cursor = None
+    back: bool = False
+    inclusive: bool = False
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Events in order, and the places of the pages around."""
+
+    found: list[Found]
+    following: Place
+    previous: Place
+
+
+async def begin(conn: Connection) -> int:
+    """What a poll that starts now keeps as its ``since``."""
+    return (await horizon(conn)).xid
+
+
+async def turn(conn: Connection, asked: Question, place: Place) -> Page:
+    """The page at a place."""
+    if place.back:
+        return await _backward(conn, asked, place)
+    return await _forward(conn, asked, place)
+
+
+async def _forward(conn: Connection, asked: Question, place: Place) -> Page:
+    old: list[Found] = []
+    new: list[Found] = []
+    cursor, inclusive = place.cursor, place.inclusive
+    behind = cursor
+    if not isinstance(cursor, CommitCursor):
+        old = await _by_time(conn, asked, cursor, asked.limit, inclusive=inclusive)
+        if asked.since is not None and len(old) < asked.limit:
+            behind, inclusive = CommitCursor(asked.since), False
+    if isinstance(behind, CommitCursor):
+        below = await begin(conn)
+        missing = asked.limit - len(old)
+        new = await _by_commit(conn, asked, (behind, inclusive), below, missing)
+        if len(new) < missing:
+            # All below has been read: the next look need not go through it again.
+            behind = max(behind, CommitCursor(below), key=lambda one: one.xid)
+            return _page(old, new, behind)
+    return _page(old, new, None if old or new else behind)
+
+
+async def _backward(conn: Connection, asked: Question, place: Place) -> Page:
+    old: list[Found] = []
+    new: list[Found] = []
+    cursor, inclusive = place.cursor, place.inclusive
+    if asked.since is not None and not isinstance(cursor, TimeCursor):
+        below = await begin(conn)
+        start = (cursor or CommitCursor(below), inclusive)
+        new = await _by_commit(conn, asked, start, below, asked.limit, backwards=True)
+        cursor, inclusive = None, False
+    if len(new) < asked.limit and not isinstance(cursor, CommitCursor):
+        missing = asked.limit - len(new)
+        old = await _by_time(conn, asked, cursor, missing, inclusive=inclusive, backwards=True)
+    if old or new:
+        return _page(old[::-1], new[::-1], None)
+    return Page([], Place(place.cursor, inclusive=place.cursor is not None), place)
+
+
+def _page(old: list[Found], new: list[Found], behind: Cursor) -> Page:
+    """Of the first part and the second; ``behind`` is where it goes on, else behind the last."""
+    if not old and not new:
+        before = Place(behind, back=True, inclusive=True) if behind else Place()
+        return Page([], Place(behind), before)
+    first: Cursor = _by_its_time(old[0]) if old else _by_its_commit(new[0])
+    last: Cursor = _by_its_commit(new[-1]) if new else _by_its_time(old[-1])
+    return Page(old + new, Place(behind or last), Place(first, back=True))
+
+
+def _by_its_time(one: Found) -> TimeCursor:
+    return TimeCursor(one.event.at, one.event.id)
+
+
+def _by_its_commit(one: Found) -> CommitCursor:
+    return CommitCursor(one.xid, one.event.domain, one.event.id)
+
+
+async def _by_time(
+    conn: Connection,
+    asked: Question,
+    cursor: TimeCursor | None,
+    limit: int,
+    *,
+    inclusive: bool,
+    backwards: bool = False,
+) -> list[Found]:
+    """Events after the cursor, in the question's order or against it."""
+    wanted = await _narrowed(conn, asked.wanted)
+    if wanted is None:
+        return []
+    upwards = asked.ascending is not backwards
+    conditions = Conditions(wanted)
+    if cursor is not None:
+        sign = (">" if upwards else "<") + ("=" if inclusive else "")
+        conditions.add(f"(e.at, e.id) {sign} ({{}}, {{}}::bytea)", cursor.at, cursor.id)
+        # Follows from the first, but only this tells which days need not be looked at.
+        conditions.add(f"e.at {sign[0]}= {{}}", cursor.at)
+    if asked.since is not None:
+        conditions.add(_OLD.format(_TRANSACTION), asked.since)
+    way = "ASC" if upwards else "DESC"
+    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", limit)
+
+
+async def _narrowed(conn: Connection, wanted: Filter) -> Filter | None:
+    """The same question for the hours in which its tags were counted; None if there are none.
+
+    There is no index by tag. Without this, a page of a rare tag would read all events of its
+    domain. Counters are kept for 60 days, so what is older stays in the question. Not for the
+    second part of a poll: what is committed between two statements must not be passed over.
+    """
+    for tags in needed_tags(wanted.fields):
+        row = await conn.fetchrow(_q["tag_span"], wanted.domain, sorted(tags))
+        first, ending, counted = row or (None, None, 0)
+        begin_us = wanted.begin or 0
+        if begin_us >= counted:
+            if first is None:
+                return None
+            begin_us = max(first, begin_us)
+        end_us: int = ending or counted
+        if wanted.end is not None:
+            end_us = min(end_us, wanted.end)
+        wanted = msgspec.structs.replace(wanted, begin=begin_us, end=end_us)
+    return wanted
+
+
+async def _by_commit(
+    conn: Connection,
+    asked: Question,
+    start: tuple[CommitCursor, bool],
+    below: int,
+    limit: int,
+    *,
+    backwards: bool = False,
+) -> list[Found]:
+    """Events of the second part that lie after (before) the start; it may be included."""
+    cursor, inclusive = start
+    conditions = Conditions(asked.wanted)
+    sign = ("<" if backwards else ">") + ("=" if inclusive else "")
+    conditions.add(
+        f"(e.xid, e.domain, e.id) {sign} ({_TRANSACTION}, {{}}::integer, {{}}::bytea)",
+        *(cursor.xid, cursor.domain, cursor.id),
+    )
+    conditions.add(f"e.xid >= {_TRANSACTION}", asked.since)
+    conditions.add(f"e.xid < {_TRANSACTION}", below)
+    way = "DESC" if backwards else "ASC"
+    return await _fetch(conn, conditions, f"e.xid {way}, e.domain {way}, e.id {way}", limit)
+
+
+async def _fetch(conn: Connection, conditions: Conditions, order: str, limit: int) -> list[Found]:
+    rows = await conn.fetch(
+        f"{_q['select']} WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}",
+        *conditions.values,
+    )
+    return [found_in(row) for row in rows]
