@@ -315,6 +315,8 @@ async def test_tail_follows_what_is_stored(filled: None, world: World, tmp_path:
         [sys.executable, "-c", "from edge.cli.events import app; app()", "tail", "--json",
          "--last", "1", "--interval", "0.1", "--data-dir", str(tmp_path)],
         env=os.environ | {"EDGE_DATABASE_URL": world.url}, stdout=subprocess.PIPE,
+        # A shell that starts the tests in the background has them ignore what Ctrl-C sends.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert following.stdout is not None
     try:
