@@ -35,8 +35,6 @@ RENEW_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 0.2
 """How often an empty queue is looked at."""
 
-ROUNDS_IN_IDLE: Final = 10
-
 ASK_AGAIN_US: Final = 30 * SECOND_US
 """A copy older than this is checked for suppressions once more: the recipient may have left."""
 
@@ -81,6 +79,7 @@ class Dispatcher:
         self._of_domain: Counter[int] = Counter()
         self._known: dict[int, Letter] = {}
         self._astray = False
+        self._awaited = 0
         self._freed = asyncio.Event()
         self._idle = asyncio.Event()
 
@@ -109,20 +108,21 @@ class Dispatcher:
         await self._relay.close()
 
     async def _wait(self, more: bool) -> None:
-        """Where more is due, until a part of the places is free; else for a moment."""
+        """Where more is due, until some deliveries have ended, whoever's; else for a moment.
+
+        Not for each single one: a round costs four statements, however little it takes.
+        """
         if not more:
             await self._tasks.pause(IDLE_SECONDS)
             return
-        enough = self._most // 4
-        for _ in range(ROUNDS_IN_IDLE):
-            if self._most // 2 - len(self._flying) >= enough or self._tasks.stopping.is_set():
-                return
-            self._freed.clear()
+        self._awaited = min(self._most // 4, len(self._flying))
+        self._freed.clear()
+        if self._awaited and not self._tasks.stopping.is_set():
             try:
-                async with asyncio.timeout(IDLE_SECONDS / ROUNDS_IN_IDLE):
+                async with asyncio.timeout(IDLE_SECONDS):
                     await self._freed.wait()
             except TimeoutError:
-                continue
+                return
 
     async def _reclaim(self) -> None:
         """Free what the process before this one held when it died."""
@@ -174,6 +174,7 @@ class Dispatcher:
             if any(self._homes.get(domain) is None for domain in waiting):
                 # One that was added a moment ago has mail already, or one that was removed.
                 await self._homes.refresh(conn, at_once=True)
+            waiting = [domain for domain in waiting if domain not in self._homes.held]
             rooms = self._rooms(waiting)
             if not rooms:
                 return bool(waiting)
@@ -240,7 +241,9 @@ class Dispatcher:
             del self._flying[delivery.id]
             self._of_domain[delivery.domain] -= 1
             metrics.SENDING_IN_FLIGHT.set(len(self._flying))
-            self._freed.set()
+            self._awaited -= 1
+            if self._awaited <= 0:
+                self._freed.set()
 
     async def _land(self) -> None:
         """Let what is under way end; after :data:`LANDING` seconds give the rest back.

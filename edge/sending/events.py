@@ -46,7 +46,6 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     test_mode: bool
     authenticated: bool
-    delayed: bool = False
 
 
 def event_id(at: int) -> bytes:

@@ -16,7 +16,7 @@ from edge.model.vault import Vault
 from edge.sending.dkim import Signer, generate_key
 from edge.sending.return_path import ReturnPaths
 from edge.sending.routes import SANDBOX, Route, parse_route
-from edge.store import roster, routes
+from edge.store import keys, roster, routes
 from edge.store.pool import Connection
 from edge.store.routes import DkimKey, Limits
 
@@ -57,8 +57,9 @@ class Homes:
         self._default = default_route
         self._looked = float("-inf")
         self._version = -1
-        self._snapshot: Snapshot | None = None
         self._homes: dict[int, Home] = {}
+        self.held: frozenset[int] = frozenset()
+        """Numbers of domains whose route cannot be read: their mail waits until it can."""
         self._keyring: Keyring | None = None
         self.return_paths: ReturnPaths | None = None
 
@@ -72,16 +73,19 @@ class Homes:
         token = self._keyring.seal(target)
         return tracking_url(home.domain, token, kind.value, self._ports.http, self._ports.https)
 
-    async def refresh(self, conn: Connection, *, at_once: bool = False) -> bool:
-        """Take in what has changed; whether anything had. ``at_once``: look, whenever that was."""
+    async def refresh(self, conn: Connection, *, at_once: bool = False) -> None:
+        """Take in what has changed. ``at_once``: look, whenever that was."""
         now = self._clock.monotonic()
         if now - self._looked < LOOK_SECONDS and not at_once:
-            return False
+            return
         version = await roster.version(conn)
         if version == self._version:
             self._looked = now
-            return False
+            return
         snapshot = await roster.read(conn)
+        if not snapshot.keys:  # a new installation, and nobody else was here first
+            await keys.create_first(conn, self._vault)
+            snapshot = await roster.read(conn)
         signers = await self._signers(conn, snapshot)
         own_routes = await routes.routes(conn, self._vault)
         limits = await routes.limits(conn)
@@ -89,7 +93,6 @@ class Homes:
         self._keyring = snapshot.keyring(self._vault)
         self.return_paths = _return_paths(snapshot, self._vault)
         self._version, self._looked = snapshot.version, now
-        return True
 
     async def _signers(self, conn: Connection, snapshot: Snapshot) -> dict[int, Signer]:
         """One for each domain; a domain from before there were keys gets one now."""
@@ -117,7 +120,7 @@ class Homes:
         hosts: dict[int, list[str]] = {}
         for host, number in snapshot.hosts.items():
             hosts.setdefault(number, []).append(host)
-        homes = {}
+        homes, held = {}, set()
         for domain in snapshot.domains:
             number = domain.number
             if number not in signers or number not in limits:
@@ -126,7 +129,10 @@ class Homes:
             try:
                 route = None if spelled == SANDBOX else parse_route(spelled)
             except EdgeError as error:  # a newer release may have written what this cannot read
-                log.error("a route cannot be read", domain=domain.name, error=str(error))
+                log.error(
+                    "mail waits: a route cannot be read", domain=domain.name, error=str(error)
+                )
+                held.add(number)
                 continue
             homes[number] = Home(
                 domain=domain,
@@ -136,6 +142,7 @@ class Homes:
                 signer=signers[number],
                 limits=limits[number],
             )
+        self.held = frozenset(held)
         return homes
 
 

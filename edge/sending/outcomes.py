@@ -216,18 +216,24 @@ class Ledger:
                         future.set_result(None)
 
     async def _settle(self, batch: list[Outcome]) -> None:
-        """Write a batch, trying again while the database is away."""
-        failures = 0
+        """Write a batch, trying again while the database is away.
+
+        An event that Postgres will never take is left out: its message must not go out for ever.
+        """
+        failures, with_events = 0, True
         while True:
             try:
-                await self._write(batch)
+                await self._write(batch, with_events=with_events)
             except REFUSED as error:
                 if len(batch) > 1:
                     for one in batch:
                         await self._settle([one])
-                else:
-                    await self._without_event(batch[0], error)
-                return
+                    return
+                if not with_events:
+                    raise
+                with_events = False
+                number = batch[0].settled.id
+                log.error("an outcome's event was refused", delivery=number, error=repr(error))
             except _AWAY as error:
                 log.warning("outcomes are waiting for the database", error=repr(error))
                 await asyncio.sleep(backoff(0.1, LONGEST_PAUSE, failures))
@@ -235,7 +241,7 @@ class Ledger:
             else:
                 return
 
-    async def _write(self, batch: Sequence[Outcome], *, with_events: bool = True) -> None:
+    async def _write(self, batch: Sequence[Outcome], *, with_events: bool) -> None:
         async with self._pool.acquire() as conn, conn.transaction():
             settled = [one.settled for one in batch]
             ours = await deliveries.settle(conn, self._holder, settled)
@@ -255,8 +261,3 @@ class Ledger:
             metrics.DELIVERIES_FENCED.inc(len(batch) - len(kept))
         for one in kept:
             metrics.DELIVERIES.labels(one.name).inc()
-
-    async def _without_event(self, outcome: Outcome, error: Exception) -> None:
-        """A row that Postgres will never take must not have its message sent for ever."""
-        log.error("an outcome's event was refused", delivery=outcome.settled.id, error=repr(error))
-        await self._write([outcome], with_events=False)

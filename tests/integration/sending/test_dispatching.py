@@ -12,7 +12,7 @@ from edge.sending.accept import LARGE, Acceptor
 from edge.sending.dispatch import LEASE_US
 from edge.sending.message import Addressee, Message, Options, Origin, QueueFull
 from edge.sending.session import Deadlines
-from edge.store import pool
+from edge.store import pool, routes
 from edge.store.pool import UNAVAILABLE, Pool
 from tests.integration.sending.servers import SILENCE, scripted_server
 from tests.integration.sending.worlds import OTHER, OURS, World, sending
@@ -254,3 +254,48 @@ async def test_stopping_answers_everybody(db: Pool, size: int) -> None:
             (result,) = await asked
         count = await db.fetchval("SELECT count(*) FROM messages")
         assert count == (0 if isinstance(result, PeerError) else 1), result
+
+
+async def test_mail_waits_while_its_route_cannot_be_read(db: Pool) -> None:
+    """A newer release may have written the route: nothing fails, and others are served."""
+    async with sending(db) as world:
+        held = await world.add_domain(OTHER, "newer://what is this")
+        await world.send("bob@example.net", domain=OTHER)
+        await world.send(ANN)
+        async with world.dispatching() as homes:
+            await _until(db, "SELECT count(*) = 1 FROM deliveries WHERE due IS NULL")
+            assert homes.held == {held.number}
+            assert _taken(world) == {ANN: 1}
+            async with db.acquire() as conn:
+                route = f"smtp://127.0.0.1:{world.port}?tls=off"
+                await routes.set_route(conn, world.vault, held.number, route)
+            world.clock.advance(2)
+            await world.settled()
+        assert _taken(world) == {ANN: 1, "bob@example.net": 1}
+        assert await db.fetchval("SELECT count(*) FROM events WHERE event = 'failed'") == 0
+
+
+async def test_a_new_installation_without_any_key(db: Pool) -> None:
+    """Whoever needs the first key first makes it: there may be no tracking on this machine."""
+    async with sending(db) as world:
+        await db.execute("DELETE FROM keys")
+        await world.send(ANN)
+        async with world.dispatching():
+            await world.settled()
+        assert _taken(world) == {ANN: 1}
+        assert await db.fetchval("SELECT count(*) FROM keys") == 1
+
+
+async def test_an_event_that_cannot_be_stored_does_not_send_its_message_again(db: Pool) -> None:
+    """The row is settled without it, and the others of its batch have theirs."""
+    async with sending(db) as world:
+        await db.execute(
+            "ALTER TABLE events ADD CONSTRAINT no_bob CHECK "
+            "(event <> 'delivered' OR recipient <> 'bob@example.net')"
+        )
+        await world.send(ANN, "bob@example.net")
+        async with world.dispatching():
+            await world.settled()
+        assert _taken(world) == {ANN: 1, "bob@example.net": 1}
+        told = await db.fetch("SELECT recipient FROM events WHERE event = 'delivered'")
+        assert [row["recipient"] for row in told] == [ANN]
