@@ -285,7 +285,7 @@ async def test_mime(db: Pool) -> None:
         assert await _count(db) == 2
 
 
-async def test_who_maysend(db: Pool) -> None:
+async def test_who_may_send(db: Pool) -> None:
     """A sending key sends for its domain and does nothing else; another's is not told of it."""
     async with serving(db) as world:
         key = await sending_key(world)
