@@ -36,6 +36,8 @@ log = structlog.get_logger()
 
 OPTIONS: Final = Options(idle=1.0)
 LOCK: Final = "certificates.lock"
+ROSTER_SECONDS: Final = (1.0, 3.0, 8.0)
+"""Pauses for which a 404 of our own port may mean that a new host is not known there yet."""
 LAPSED_FOR: Final = 30 * DAY
 """How long the ended certificate of a removed domain is kept."""
 
@@ -82,7 +84,7 @@ def gate_of(settings: Settings, vault: Vault) -> Gate | None:
         return None
     looker = Looker([(bind.host, bind.port) for bind in settings.resolvers])
     edges, port = [settings.public_host], settings.acme_http_port
-    return DoctorsGate(looker, probe_secret(vault), edges, http_port=port)
+    return DoctorsGate(looker, probe_secret(vault), edges, http_port=port, patience=ROSTER_SECONDS)
 
 
 def terms_of(settings: Settings) -> Terms:

@@ -28,7 +28,8 @@ class Gate:
     """Lets pass what leads to one of ``edges`` by two resolvers, and answers our probe there.
 
     ``http_port`` is port 80 as the outside sees it. Addresses are those of the edge name, never a
-    customer's: that is all this connects to.
+    customer's: that is all this connects to. ``patience`` are pauses in seconds before the probe is
+    sent again where something else answered: an edge that has not heard of a new host yet says 404.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Gate:
         *,
         http_port: int = 80,
         timeout: float = probing.SECONDS,
+        patience: Sequence[float] = (),
     ) -> None:
         self._looker = looker
         self._secret = secret
         self._edges = tuple(edges)
         self._port = http_port
         self._timeout = timeout
+        self._patience = tuple(patience)
         self._told = False
 
     async def __call__(self, name: str) -> None:
@@ -105,17 +108,26 @@ class Gate:
         addresses = await self._looker.addresses(edge)
         if not addresses:
             raise OperatorError(f"{edge} has no address: create an A record for it")
+        tried = await self._probed(name, addresses)
+        for pause in self._patience:
+            if tried[-1].outcome is not Outcome.OTHER:
+                break
+            await asyncio.sleep(pause)
+            tried = await self._probed(name, addresses)
+        if tried[-1].outcome is not Outcome.OURS:
+            raise OperatorError(_told(tracking.port_80(name, tried)))
+
+    async def _probed(self, name: str, addresses: Sequence[str]) -> list[Probe]:
+        """What each address said, up to the first that was reached."""
         tried: list[Probe] = []
         for address in addresses[:MOST_CONNECTIONS]:
             found = await probing.probe(
                 self._secret, name, address, self._port, timeout=self._timeout
             )
-            if found.outcome is Outcome.OURS:
-                return
             tried.append(found)
             if found.outcome not in {Outcome.UNREACHABLE, Outcome.NO_ROUTE}:
                 break
-        raise OperatorError(_told(tracking.port_80(name, tried)))
+        return tried
 
 
 def _half_answered(name: str, chains: Sequence[Chain]) -> str:

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +32,6 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP *.localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 LOOKS: dict[str, dict[str, Any]] = {
@@ -92,18 +93,49 @@ def _note(reader: Reader, message: ConsoleMessage) -> None:
         reader.complaints.append(message.text)
 
 
+def _resolving(names: tuple[str, ...]) -> str:
+    """The browser's whole DNS: these names are this machine, and no other exists."""
+    here = ", ".join(f"MAP {name} 127.0.0.1" for name in ("*.localhost", *names))
+    return f"--host-resolver-rules={here}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+
+
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's browser; a machine without one skips the test."""
+def chromium(*names: str, trusting: tuple[Path, str] | None = None) -> Iterator[Browser]:
+    """The system's browser; a machine without one skips the test.
+
+    ``names`` are this machine, as ``*.localhost`` is. ``trusting`` is an empty directory and the
+    PEM of an authority: the browser, whose home that directory becomes, trusts what it issued, as
+    if its user had imported it.
+    """
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("no chromium on this machine (Debian: apt-get install chromium)")
+    home = {} if trusting is None else {"HOME": str(_home(*trusting))}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*_ARGUMENTS])
+        browser = playwright.chromium.launch(
+            executable_path=program,
+            args=[*_ARGUMENTS, _resolving(names)],
+            env={**os.environ, **home},
+        )
         try:
             yield browser
         finally:
             browser.close()
+
+
+def _home(place: Path, authority: str) -> Path:
+    """A home with the certificate database where Chromium on Linux looks for its user's own."""
+    program = shutil.which("certutil")
+    if program is None:
+        pytest.skip("no certutil on this machine (Debian: apt-get install libnss3-tools)")
+    database, file = place / ".pki" / "nssdb", place / "authority.pem"
+    database.mkdir(parents=True)
+    file.write_text(authority)
+    where = ("-d", f"sql:{database}")
+    subprocess.run([program, *where, "-N", "--empty-password"], check=True, timeout=60)
+    add = ("-A", "-n", "the test's authority", "-t", "C,,", "-i", str(file))
+    subprocess.run([program, *where, *add], check=True, timeout=60)
+    return place
 
 
 @contextmanager

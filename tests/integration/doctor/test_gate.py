@@ -44,6 +44,24 @@ async def test_a_good_name_passes_with_few_questions_and_one_request() -> None:
         assert second.asked == [(HOST, "CNAME")]
 
 
+async def test_an_edge_that_has_not_heard_of_a_new_host_is_asked_again() -> None:
+    """404 twice while the roster is on its way, then our answer: no refusal; but not for ever."""
+    asked: list[str] = []
+
+    def late(host: str, path: str) -> bytes:
+        asked.append(path)
+        return port_80.edge(host, path if len(asked) > 2 else "/nothing-here")
+
+    async with listening(late) as (port, _), resolver(GOOD) as one:
+        looker = Looker([one.server])
+        await Gate(looker, SECRET, (EDGE,), http_port=port, patience=(0.01, 0.01))(HOST)
+        assert len(set(asked)) == 3
+        asked.clear()
+        with pytest.raises(OperatorError, match="status 404"):
+            await Gate(looker, SECRET, (EDGE,), http_port=port, patience=(0.01,))(HOST)
+        assert len(asked) == 2
+
+
 @pytest.mark.parametrize(
     "zones, words",
     [

@@ -176,9 +176,9 @@ def finish(one: Edge) -> None:
             process.kill()
 
 
-def command(one: Edge, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run an ``edge`` command on this data directory."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("EDGE_")}
+def command(one: Edge, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run an ``edge`` command on this data directory, with these settings in the environment."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("EDGE_")} | settings
     return subprocess.run(
         [*PROGRAM, *arguments, "--data-dir", str(one.data)],
         capture_output=True,

@@ -1,52 +1,20 @@
 """A real ``edge serve`` orders from Pebble: asked over the API, killed in between, seen on disk."""
 
 import asyncio
-import base64
-import json
 import os
 import re
 import signal
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 from certs.issued import parse_chain
 from edge.adapters.data_directory import read_vault
 from edge.roster.snapshot import FILE_NAME, load
 from tests.integration.certs.edges import OURS
 from tests.integration.certs.pebble import Pebble, pebble
+from tests.integration.run.calling import Client
 from tests.integration.run.serving import Edge, finish, place, until
 
 HOST = "email.mg.brand.example"
-
-
-class Client:
-    """Mailgun's API with the key that the first run printed."""
-
-    def __init__(self, edge: Edge) -> None:
-        self._base = f"http://127.0.0.1:{edge.control}"
-        found = re.search(r"api:([\w-]+)", edge.output)
-        assert found is not None, edge.output
-        self._key = base64.b64encode(b"api:" + found[1].encode()).decode()
-
-    def __call__(self, method: str, path: str, form: str = "") -> tuple[int, Any]:
-        """Status and JSON of an answer."""
-        request = urllib.request.Request(
-            self._base + path,
-            method=method,
-            data=form.encode() if form else None,
-            headers={
-                "Authorization": f"Basic {self._key}",
-                "Content-Type": "application/x-www-form-urlencoded",
-            },
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, json.load(error)
 
 
 def environment(ca: Pebble) -> dict[str, str]:
