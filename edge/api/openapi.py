@@ -68,9 +68,10 @@ def calls(routes: Iterable[Route] = ROUTES) -> list[Call]:
     known = _descriptions()
     found = []
     for route in routes:
-        handler, bound = route.handler, ()
-        if isinstance(handler, partial):
-            handler, bound = handler.func, handler.args
+        handler: Callable[..., Any] = route.handler
+        bound: tuple[Any, ...] = ()
+        if isinstance(route.handler, partial):
+            handler, bound = route.handler.func, route.handler.args
         described, resource = known[handler]
         operation = described if isinstance(described, Operation) else described(*bound)
         found.append(Call(route, operation, resource))
@@ -119,7 +120,7 @@ def roles(need: Need) -> list[str]:
 def _operation(call: Call, components: dict[str, Any]) -> dict[str, Any]:
     route, operation = call.route, call.operation
     made: dict[str, Any] = {
-        "operationId": _identifier(route),
+        "operationId": identifier(route),
         "tags": [call.resource],
         "summary": operation.summary,
         "description": " ".join(
@@ -129,7 +130,7 @@ def _operation(call: Call, components: dict[str, Any]) -> dict[str, Any]:
             *(
                 {"name": name, "in": "path", "required": True, "description": PLACES[name]}
                 | {"schema": {"type": "string", "minLength": 1}}
-                for name in re.findall(r"\{(\w+)\}", route.path)
+                for name in place_names(route)
             ),
             *(_query(one) for one in operation.query),
         ],
@@ -140,11 +141,17 @@ def _operation(call: Call, components: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+def place_names(route: Route) -> list[str]:
+    """What a path has in braces."""
+    return re.findall(r"\{(\w+)\}", route.path)
+
+
 def _or(words: list[str]) -> str:
     return " or ".join(words)
 
 
-def _identifier(route: Route) -> str:
+def identifier(route: Route) -> str:
+    """A name for the call: its method and path in letters."""
     return "-".join([route.method.lower(), *re.findall(r"[\w.]+", route.path)])
 
 

@@ -141,9 +141,7 @@ ROUTES: Final = (*_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATE
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:
     allow(request, route.need)
-    response = await route.handler(request)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return await route.handler(request)
 
 
 def methods() -> dict[str, str]:
