@@ -3,7 +3,14 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from edge.api import credentials, domain_connection, domains, tracking_settings, verification
+from edge.api import (
+    credentials,
+    dkim_settings,
+    domain_connection,
+    domains,
+    tracking_settings,
+    verification,
+)
 from edge.api.describing import (
     ANYTHING,
     COUNT,
@@ -160,6 +167,29 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Described]] = {
         summary="Another first label of the tracking host",
         form=(text("web_prefix", "The label; it needs a CNAME.", required=True, longest=190),),
         answer=said("Domain web prefix updated", maybe=WARNING),
+    ),
+    dkim_settings.change_authority: Operation(
+        summary="Whose DKIM key signs",
+        text="Every domain signs for itself here, so nothing is changed.",
+        form=(switch("self", "Whether the domain signs for itself."),),
+        answer=said(
+            dkim_settings.UNCHANGED,
+            {"changed": {"const": False}, "sending_dns_records": many(RECORD)},
+        ),
+    ),
+    dkim_settings.change_selector: Operation(
+        summary="Another selector of the DKIM key",
+        text="The key stays. Publish its DNS record under the new name first: messages are signed "
+        "under it at once.",
+        form=(
+            text(
+                "dkim_selector",
+                "One or more DNS labels.",
+                required=True,
+                longest=dkim_settings.LONGEST_SELECTOR,
+            ),
+        ),
+        answer=said(dkim_settings.CHANGED),
     ),
     tracking_settings.get_tracking: Operation(
         summary="The switches of tracking", answer=shape({"tracking": TRACKING})
