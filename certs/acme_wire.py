@@ -26,6 +26,7 @@ class Directory:
     terms: str | None
     external_account_required: bool
     profiles: tuple[str, ...]
+    caa_identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
