@@ -21,7 +21,6 @@ from tests.integration.certs.edges import Seen, edge, wait_for, work
 from tests.integration.certs.pebble import pebble
 from tests.integration.certs.worlds import SHORT_LEASES
 
-
 KINDS = ("first", "renewal")
 
 
