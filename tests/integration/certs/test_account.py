@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from certs.acme_client import AcmeClient
 from certs.host import Host
 from edge.adapters.certificate_account import AccountWork
 from edge.adapters.certificate_storage import PostgresStorage
@@ -55,11 +56,19 @@ async def test_the_key_is_changed_while_an_edge_runs(database_url: str, tmp_path
         old = thumbprint_of(one)
         assert old in before
         assert "valid" in before
+        async with one.pool.acquire() as conn:
+            stolen = await certificates.account(conn, VAULT, ca.directory)
+        assert stolen is not None
         status, output = await run("account", "rollover", "--yes")
         assert (status, "every edge answers by it" in output) == (0, True), output
         new = thumbprint_of(one)
         assert new != old
         assert new in output
+        thief = AcmeClient(ca.directory, SystemClock(), user_agent="thief", ca_file=ca.ca_file)
+        try:
+            assert await asyncio.to_thread(thief.find_account, stolen.key) is None
+        finally:
+            thief.close()
         second = await one.add_host(SECOND)
         await one.request(second)
         await one.until(second, Status.ACTIVE)
