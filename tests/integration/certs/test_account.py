@@ -116,8 +116,9 @@ async def test_a_change_waits_for_what_is_under_way(database_url: str, tmp_path:
 
 
 async def known(one: Edge) -> bool:
-    """Whether an edge answers challenges."""
-    return bool(thumbprint_of(one))
+    """Whether an edge answers challenges, and the others know that."""
+    async with one.pool.acquire() as conn:
+        return bool(thumbprint_of(one)) and not await certificates.edges_behind(conn)
 
 
 async def paused(one: Edge) -> bool:
