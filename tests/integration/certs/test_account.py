@@ -103,12 +103,13 @@ async def test_a_change_waits_for_what_is_under_way(database_url: str, tmp_path:
             await storage.release(claim, Host(host, due=now))
             again = await storage.claim("somebody", now + 1, 60.0)
             assert again is not None
+            await one.request(await one.add_host(SECOND))
             async with asyncio.TaskGroup() as group:
                 patient = group.create_task(changed(worker(one, quiet=30.0)))
                 await wait_for(lambda: paused(one), lambda: "not announced")
+                assert await storage.claim("another", now + 2, 60.0) is None
                 async with one.pool.acquire() as conn:
                     assert await certificates.nudge(conn, host, now + 100)
-                assert await storage.claim("another", now + 101, 60.0) is None
             assert patient.result()[-1] == "every edge answers by it"
             assert await storage.claim("another", now + 101, 60.0) is not None
         finally:
