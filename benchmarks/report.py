@@ -14,7 +14,7 @@ RESULTS = HERE / "RESULTS.md"
 PLOT = HERE / "results.svg"
 ORDER = (
     *("request-cost", "whole-line", "drain", "verdicts", "latency", "memory", "start"),
-    *("tls-connection", "certificate-memory", "sni-miss", "certificates"),
+    *("tls-connection", "certificate-memory", "sni-miss", "certificates", "issuing"),
     *("instrumenting", "signing", "sending"),
 )
 

@@ -49,6 +49,7 @@ UNSUBSCRIBES_IGNORED: Counter
 POSTGRES_UP: Gauge
 ROSTER_VERSION: Gauge
 CHILD_RESTARTS: Counter
+CERTIFICATES_STORED: Counter
 CERTIFICATE_FAILURES: Counter
 CERTIFICATE_ALARMS: Counter
 CERTIFICATE_FAULTS: Gauge
@@ -141,6 +142,12 @@ SPECS: Final = {
     ),
     "CHILD_RESTARTS": Spec(
         Counter, "edge_child_restarts", "Children restarted by the supervisor.", ("child",)
+    ),
+    "CERTIFICATES_STORED": Spec(
+        Counter,
+        "edge_certificates_stored",
+        "Certificates issued, verified and stored: first ones of a host, and renewals.",
+        ("kind",),
     ),
     "CERTIFICATE_FAILURES": Spec(
         Counter,

@@ -49,6 +49,7 @@ def _columns(domain: Domain) -> list[Any]:
         domain.unsubscribe,
         domain.pixel_at_top,
         domain.unsubscribe_on_get,
+        domain.https_redirect,
         domain.retention_days,
     ]
 

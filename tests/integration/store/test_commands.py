@@ -88,11 +88,13 @@ def test_a_domain_from_adding_to_coming_back(world: World) -> None:
     world.output(
         *(domain.app, "set", "mg.example.com", "--click", "htmlonly", "--plan", "free"),
         *("--web-prefix", "t", "--unsubscribe-on-get", "--web-scheme", "https"),
+        "--no-https-redirect",
     )
     (shown,) = world.json(domain.app, "show", "mg.example.com")
     assert shown["hosts"] == ["email.mg.example.com", "t.mg.example.com"]
     assert (shown["click"], shown["retention-days"], shown["open"]) == ("htmlonly", 2, "yes")
     assert (shown["unsubscribe-on-get"], shown["web-scheme"]) == (True, "https")
+    assert shown["https-redirect"] is False
     world.output(domain.app, "remove", "mg.example.com")
     assert world.json(domain.app, "list") == []
     with pytest.raises(NotFound, match="removed already"):
