@@ -43,8 +43,9 @@ MOST_READ: Final = 4_096
 MOST_KEPT: Final = 300
 """Characters of it that are kept for the log."""
 
-STALE: Final = 3
-"""Connections closed by the other side while they were idle that one attempt may run into."""
+TRIES: Final = 2
+"""A connection that was kept open may be closed by the other side just when it is used again: then
+the same POST goes out once more, at once."""
 
 
 class Refused(OSError):
@@ -70,7 +71,7 @@ class Guard:
         """Raises Refused. An address of this machine is refused however public it is."""
         if why := refusal(address, self._allowed):
             raise Refused(why)
-        if _is_own(address) and not self._listed(address):
+        if is_own(address) and not self._listed(address):
             raise Refused(f"{address} is an address of this machine")
 
     def _listed(self, address: str) -> bool:
@@ -84,7 +85,7 @@ class Guard:
         return socket.socket(family, kind, protocol)
 
 
-def _is_own(address: str) -> bool:
+def is_own(address: str) -> bool:
     """Whether the kernel would reach it from the same address: then it is one of this machine."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
@@ -230,7 +231,7 @@ class Poster:
     async def _sent(
         self, url: str, body: bytes, headers: dict[str, str]
     ) -> tuple[int | None, str, str]:
-        for _ in range(STALE):
+        for _ in range(TRIES):
             way: dict[str, bool] = {}
             try:
                 return await self._once(url, body, headers, way)
@@ -239,7 +240,7 @@ class Poster:
                     return None, "", _told(error)
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 return None, "", _told(error)
-        return None, "", "the connection was closed without an answer"
+        return None, "", "no answer: the connection was closed"
 
     async def _once(
         self, url: str, body: bytes, headers: dict[str, str], way: dict[str, bool]

@@ -81,7 +81,7 @@ FROM (
     SELECT id, (
         SELECT count(*) FROM (
             SELECT FROM webhook_deliveries d WHERE d.endpoint = o.id AND d.due IS NOT NULL LIMIT $1
-        ) AS some
+        ) AS counted
     ) >= $1 AS is_full
     FROM endpoints o
 ) n
@@ -91,7 +91,7 @@ RETURNING e.id, e.is_full;
 -- name: depth
 SELECT count(*), min(due) FROM (
     SELECT due FROM webhook_deliveries WHERE due IS NOT NULL LIMIT $1
-) AS some;
+) AS counted;
 
 -- name: backlog
 SELECT d.endpoint, count(*), min(d.due) FROM webhook_deliveries d

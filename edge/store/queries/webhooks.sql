@@ -48,7 +48,8 @@ SELECT id, account, url, userinfo, retried, paused_at, broken_until, is_full
 FROM endpoints WHERE id = $1;
 
 -- name: pause
-UPDATE endpoints SET paused_at = $2 WHERE id = $1 AND (paused_at IS NULL) = ($2 IS NOT NULL);
+UPDATE endpoints SET paused_at = $2::timestamptz
+WHERE id = $1 AND (paused_at IS NULL) = ($2::timestamptz IS NOT NULL);
 
 -- name: retry
 UPDATE endpoints SET retried = $2 WHERE id = $1;
@@ -69,5 +70,5 @@ ON CONFLICT (account) DO UPDATE
 SET sealed = excluded.sealed, changed_at = excluded.changed_at,
     previous = CASE WHEN $4::timestamptz IS NULL THEN NULL
                     WHEN k.sealed = excluded.sealed THEN k.previous ELSE k.sealed END,
-    previous_until = CASE WHEN k.sealed = excluded.sealed AND $4 IS NOT NULL THEN k.previous_until
+    previous_until = CASE WHEN k.sealed = excluded.sealed AND $4::timestamptz IS NOT NULL THEN k.previous_until
                           ELSE $4 END;
