@@ -24,6 +24,7 @@ COMMANDS = (
     "send",
     "queue",
     "suppression",
+    "webhook",
     "outbox",
     "token",
     "events",

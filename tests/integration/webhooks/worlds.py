@@ -1,7 +1,7 @@
 """A domain with webhooks, a receiver for them, and the dispatcher between, on a clock by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -40,7 +40,7 @@ class World:
         """Make the domain's webhooks these paths of the receiver, for these types."""
         await self.set(dict.fromkeys(paths, types))
 
-    async def set(self, wanted: dict[str, Sequence[str]]) -> None:
+    async def set(self, wanted: Mapping[str, Sequence[str]]) -> None:
         """Make the domain's webhooks these: types by path, or by whole URL."""
         urls = {
             sealed(self.vault, path if "://" in path else self.receiver.url + path): types
