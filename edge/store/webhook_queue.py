@@ -243,9 +243,9 @@ async def depth(conn: Connection, limit: int) -> tuple[int, int | None]:
     return row[0], row[1]
 
 
-async def broken(conn: Connection, now_us: int, limit: int) -> list[int]:
+async def broken(conn: Connection, limit: int) -> list[int]:
     """Endpoints whose breaker is open."""
-    return [row["id"] for row in await conn.fetch(_q["broken"], now_us, limit)]
+    return [row["id"] for row in await conn.fetch(_q["broken"], limit)]
 
 
 async def backlog(conn: Connection, endpoints: Collection[int]) -> dict[int, tuple[int, int]]:

@@ -98,7 +98,7 @@ SELECT d.endpoint, count(*), min(d.due) FROM webhook_deliveries d
 WHERE d.due IS NOT NULL AND d.endpoint = ANY ($1::integer[]) GROUP BY d.endpoint;
 
 -- name: broken
-SELECT id FROM endpoints WHERE broken_until > $1 ORDER BY id LIMIT $2;
+SELECT id FROM endpoints WHERE broken_until IS NOT NULL ORDER BY id LIMIT $1;
 
 -- name: log
 SELECT d.id, d.endpoint, m.name AS domain, d.event, d.event_at, d.type, d.queued_at, d.due,

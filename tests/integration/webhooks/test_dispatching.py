@@ -7,10 +7,10 @@ from edge.model.domain import Domain
 from edge.model.event import Event
 from edge.model.mailgun_json import event_id
 from edge.model.webhook import TYPES
-from edge.store import domains, search, webhooks
+from edge.store import domains, retention, search, webhooks
 from edge.store.pool import Pool
 from edge.webhooks.schedule import DELAYS_US, WAITED_US
-from tests.integration.store.worlds import NOW, event, facts, store
+from tests.integration.store.worlds import DAY, NOW, event, facts, store
 from tests.integration.webhooks.receivers import KEY
 from tests.integration.webhooks.worlds import ACCOUNT, hooked
 
@@ -333,6 +333,27 @@ async def test_user_and_password_of_a_url_go_out_as_basic_and_are_nowhere_in_cle
         assert post.headers["Authorization"] == "Basic YW55OnMzY3JldA=="
         stored = await db.fetch("SELECT url, encode(userinfo, 'escape') FROM endpoints")
         assert "s3cret" not in str(stored)
+
+
+async def test_the_log_is_kept_for_its_days_and_the_queue_for_as_long_as_it_waits(
+    db: Pool,
+) -> None:
+    """What was taken goes after a day, the rest after what is set; what is queued stays."""
+    async with hooked(db) as world:
+        await world.listen("/200/x", types=["opened"])
+        await world.happen(*(event(at=NOW - n) for n in range(4)))
+        await db.execute(
+            "UPDATE webhook_deliveries SET outcome = ($1::text[])[id], "
+            "due = CASE id WHEN 4 THEN due END",
+            ["taken", "failed", "rejected"],
+        )
+        left = {}
+        for days in (0.9, 1.1, 6.9, 7.1, 50):
+            async with db.acquire() as conn:
+                now_us = NOW + round(days * DAY)
+                await retention.run(conn, now_us=now_us, days=retention.Days(webhooks=7))
+            left[days] = [row["id"] for row in await world.rows()]
+        assert left == {0.9: [1, 2, 3, 4], 1.1: [2, 3, 4], 6.9: [2, 3, 4], 7.1: [4], 50: [4]}
 
 
 async def test_the_queue_outlives_an_outage_of_postgres(db: Pool) -> None:
