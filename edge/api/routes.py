@@ -144,6 +144,9 @@ def _webhooks() -> list[Route]:
     found = (
         Route("GET", by_type, webhooks.list_webhooks, Need.READ),
         Route("POST", by_type, webhooks.create_webhook, Need.WRITE),
+        # mailgun-python calls these two of version 4 under version 3.
+        Route("PUT", by_type, webhooks.change_by_url, Need.WRITE),
+        Route("DELETE", by_type, webhooks.delete_by_url, Need.WRITE),
         Route("GET", f"{by_type}/{{type}}", webhooks.get_webhook, Need.READ),
         Route("PUT", f"{by_type}/{{type}}", webhooks.change_webhook, Need.WRITE),
         Route("DELETE", f"{by_type}/{{type}}", webhooks.delete_webhook, Need.WRITE),

@@ -137,8 +137,13 @@ async def get_webhook(request: web.Request) -> web.Response:
 
 
 async def create_webhook(request: web.Request) -> web.Response:
-    """``POST /v3/domains/{domain}/webhooks``: ``id`` is the type."""
+    """``POST /v3/domains/{domain}/webhooks``: ``id`` is the type.
+
+    mailgun-python sends what is meant for version 4 here as well: then it is taken as that.
+    """
     given = await params.read(request)
+    if given.has("event_types") and not given.has("id"):
+        return await _create_by_url(request, given)
     name = given.text("id", required=True, longest=100) or ""
     given.check()
     kind = checked_types([name])[0]
@@ -165,14 +170,17 @@ async def delete_webhook(request: web.Request) -> web.Response:
 
 async def create_by_url(request: web.Request) -> web.Response:
     """``POST /v4/domains/{domain}/webhooks``: one URL for these types."""
-    given = await params.read(request)
+    return await _create_by_url(request, await params.read(request))
+
+
+async def _create_by_url(request: web.Request, given: Params) -> web.Response:
     (url,), kinds = urls_of(given, most=1), types_of(given)
     _, want = await _changed(request, lambda have: webhook_sets.create_url(have, url, kinds))
     return web.json_response({"webhooks": _shown(want)})
 
 
 async def change_by_url(request: web.Request) -> web.Response:
-    """``PUT /v4/domains/{domain}/webhooks``: these types instead for one URL."""
+    """``PUT /v4/domains/{domain}/webhooks`` (or v3): these types instead for one URL."""
     given = await params.read(request)
     (url,), kinds = urls_of(given, most=1), types_of(given)
     _, want = await _changed(request, lambda have: webhook_sets.replace_url(have, url, kinds))
@@ -180,7 +188,7 @@ async def change_by_url(request: web.Request) -> web.Response:
 
 
 async def delete_by_url(request: web.Request) -> web.Response:
-    """``DELETE /v4/domains/{domain}/webhooks?url=a,b``: these URLs for no type any more."""
+    """``DELETE /v4/domains/{domain}/webhooks?url=a,b`` (or v3): these URLs for no type any more."""
     given = await params.read(request)
     texts = given.texts("url", longest=100 * LONGEST_URL, most=100)
     given.check()

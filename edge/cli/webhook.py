@@ -66,7 +66,7 @@ OnlyUrl = Annotated[
 ]
 
 
-def _state(one: Webhook, waiting: int, now_us: int) -> str:
+def _state(one: Webhook, waiting: int) -> str:
     if one.endpoint.paused_at is not None:
         return "paused"
     if one.endpoint.full:
@@ -90,7 +90,7 @@ def list_(
     The state is ok, waiting (something is queued), down (its breaker is open), paused, or full
     (nothing more is queued for it).
     """
-    settings, now_us = load(config, data_dir=data_dir), SystemClock.now_us()
+    settings = load(config, data_dir=data_dir)
 
     async def work() -> tuple[list[Webhook], dict[int, tuple[int, int]], dict[int, str]]:
         async with session.database(settings) as pool, pool.acquire() as conn:
@@ -111,7 +111,7 @@ def list_(
             "domain": name,
             "url": shown_url(one.endpoint.address),
             "types": list(one.types),
-            "state": _state(one, waiting, now_us),
+            "state": _state(one, waiting),
             "waiting": waiting,
             "retried": [kind for kind in one.types if kind in retried],
         }

@@ -12,8 +12,12 @@ SELECT w.number, w.account, w.domain, w.types, w.key, w.description, w.created_a
 FROM webhooks w JOIN endpoints e ON e.id = w.endpoint
 
 -- name: endpoint
+-- One that nobody named any more starts anew: what was set for it went with its last webhook.
 INSERT INTO endpoints AS e (account, url, userinfo, created_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (account, url, userinfo) DO UPDATE SET url = e.url
+ON CONFLICT (account, url, userinfo) DO UPDATE
+SET paused_at = CASE WHEN EXISTS (SELECT FROM webhooks w WHERE w.endpoint = e.id)
+                     THEN e.paused_at END,
+    retried = CASE WHEN EXISTS (SELECT FROM webhooks w WHERE w.endpoint = e.id) THEN e.retried END
 RETURNING id;
 
 -- name: put

@@ -126,14 +126,14 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("host", HOSTILE)
-async def test_no_spelling_of_a_private_address_is_reached(host: str) -> None:
+async def test_no_spelling_of_a_private_address_is_reached() -> None:
     """Nothing is ever connected to: the receiver listens and hears nothing."""
     async with receiving() as receiver, poster(allowed=()) as made:
         port = receiver.url.rpartition(":")[2]
-        got = await call(made, f"http://{host}:{port}/200/x")
-        assert got.status is None
-        assert got.error.startswith(("not connected", "the URL cannot be called"))
+        for host in HOSTILE:
+            got = await call(made, f"http://{host}:{port}/200/x")
+            assert got.status is None, host
+            assert got.error.startswith(("not connected", "the URL cannot be called")), host
         assert receiver.posts == []
 
 

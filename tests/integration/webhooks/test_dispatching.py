@@ -150,6 +150,19 @@ async def test_a_removed_endpoint_gets_nothing_and_its_queue_is_told_as_removed(
         assert len(world.receiver.posts) == 2
 
 
+async def test_an_endpoint_that_comes_back_starts_anew(db: Pool) -> None:
+    """A pause ends with the last webhook that names the URL, not before."""
+    async with hooked(db) as world:
+        await world.listen("/200/x", types=["opened"])
+        await db.execute("UPDATE endpoints SET paused_at = now(), retried = '{}'")
+        await world.listen("/200/x", types=["opened", "clicked"])
+        assert await db.fetchval("SELECT paused_at IS NOT NULL FROM endpoints")
+        await world.set({})
+        await world.listen("/200/x", types=["opened"])
+        (row,) = await db.fetch("SELECT paused_at, retried FROM endpoints")
+        assert tuple(row) == (None, None)
+
+
 async def test_what_was_removed_while_it_was_due_is_not_posted(db: Pool) -> None:
     """Also where the change did not reach the row: the lease looks whether it is still wanted."""
     async with hooked(db) as world:
