@@ -41,8 +41,8 @@ IDLE_SECONDS: Final = 0.2
 GATHER_SECONDS: Final = 0.005
 """A round costs three statements, however little it takes: a few places may fall free together."""
 
-LEASE_US: Final = 120 * SECOND_US
-"""Longer than an attempt can take (:data:`edge.webhook_settings.LONGEST_ATTEMPT`)."""
+LEASE_US: Final = 180 * SECOND_US
+"""Longer than two tries can take (:data:`edge.webhook_settings.LONGEST_ATTEMPT`)."""
 
 KEYS_US: Final = SECOND_US
 """For how long signing keys are remembered."""
