@@ -200,8 +200,8 @@ async def _plans(url: str) -> str:
             "SELECT retention, event_at, domain, event FROM webhook_deliveries LIMIT 100"
         )
         columns = [[row[place] for row in leased] for place in range(4)]
-        statement = queries("search")["select"] + "\n" + statements["events"]
-        rows = await conn.fetch(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", *columns)
+        explain = f"EXPLAIN (ANALYZE, BUFFERS) {webhook_queue.EVENTS}"
+        rows = await conn.fetch(explain, *columns)
         parts.append("-- events\n" + "\n".join(row[0] for row in rows))
     return "\n\n".join(parts) + "\n"
 

@@ -35,7 +35,9 @@ REPLAYED_AT_ONCE: Final = 5_000
 GIVEN_UP_AT_ONCE: Final = 20_000
 
 _q = queries("webhook_queue")
-_events = queries("search")["select"] + "\n" + _q["events"]
+EVENTS: Final = queries("search")["select"].replace("FROM events e\n", _q["events"] + "\n")
+"""The statement of the Events API, for events of which the keys are known."""
+
 _start = struct.Struct(">hiiiiih").pack
 _end = struct.Struct(">iqi16siqiq").pack
 
@@ -180,7 +182,7 @@ async def events(conn: Connection, keys: Collection[Key]) -> dict[Key, Found]:
     """The stored events; those that are no longer there are left out."""
     asked = sorted(set(keys), key=lambda key: (key.retention, key.at, key.domain, key.event))
     rows = await conn.fetch(
-        _events,
+        EVENTS,
         [key.retention for key in asked],
         [key.at for key in asked],
         [key.domain for key in asked],

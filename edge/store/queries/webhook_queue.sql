@@ -20,18 +20,18 @@ FROM queued q JOIN endpoints e ON e.id = q.endpoint
 WHERE q.due <= $1;
 
 -- name: lease
--- "wanted": a webhook still asks for it.
-WITH picked AS (
+-- "wanted": a webhook still asks for it. By an array of ids, because a join would read the whole
+-- table while that is small or its statistics are old.
+UPDATE webhook_deliveries q SET holder = $4, due = $5
+WHERE q.id = ANY (ARRAY(
     SELECT d.id FROM unnest($1::integer[], $2::integer[]) AS w (endpoint, room)
     CROSS JOIN LATERAL (
-        SELECT q.id FROM webhook_deliveries q
-        WHERE q.endpoint = w.endpoint AND q.due IS NOT NULL AND q.due <= $3
-        ORDER BY q.due LIMIT w.room
+        SELECT o.id FROM webhook_deliveries o
+        WHERE o.endpoint = w.endpoint AND o.due IS NOT NULL AND o.due <= $3
+        ORDER BY o.due LIMIT w.room
         FOR UPDATE SKIP LOCKED
     ) d
-)
-UPDATE webhook_deliveries q SET holder = $4, due = $5
-FROM picked p WHERE q.id = p.id
+))
 RETURNING q.id, q.endpoint, q.domain, q.retention, q.event_at, q.event, q.type, q.attempts,
           q.replayed, EXISTS (
               SELECT FROM webhooks w
@@ -40,9 +40,15 @@ RETURNING q.id, q.endpoint, q.domain, q.retention, q.event_at, q.event, q.type, 
           ) AS wanted;
 
 -- name: events
-JOIN unnest($1::smallint[], $2::timestamptz[], $3::integer[], $4::bytea[])
+-- In the place of the events in the statement that selects them. OFFSET 0 keeps the planner from
+-- making a join of it, which would read whole days.
+FROM unnest($1::smallint[], $2::timestamptz[], $3::integer[], $4::bytea[])
      AS u (retention, at, domain, id)
-  ON e.retention = u.retention AND e.at = u.at AND e.domain = u.domain AND e.id = u.id
+CROSS JOIN LATERAL (
+    SELECT * FROM events o
+    WHERE o.retention = u.retention AND o.at = u.at AND o.domain = u.domain AND o.id = u.id
+    OFFSET 0
+) e
 
 -- name: settle
 UPDATE webhook_deliveries d
@@ -53,7 +59,7 @@ FROM unnest(
     $2::bigint[], $3::timestamptz[], $4::smallint[], $5::text[], $6::timestamptz[], $7::smallint[],
     $8::integer[], $9::text[], $10::text[]
 ) AS n (id, due, attempts, outcome, tried_at, status, duration_ms, answer, error)
-WHERE d.id = n.id AND d.holder = $1 AND d.due IS NOT NULL
+WHERE d.id = n.id AND d.id = ANY ($2::bigint[]) AND d.holder = $1 AND d.due IS NOT NULL
 RETURNING d.id;
 
 -- name: release
