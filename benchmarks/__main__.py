@@ -29,6 +29,7 @@ from benchmarks import (
     start,
     tls_connection,
     verdicts,
+    webhooks,
     whole_line,
 )
 from benchmarks.figure import Scale, Section
@@ -38,7 +39,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
-        *(instrumenting, dkim_signing, sending, certificates),
+        *(instrumenting, dkim_signing, sending, webhooks, certificates),
         *(tls_connection, certificate_memory, sni_miss, issuing),
     )
 }

@@ -25,6 +25,7 @@ COMMANDS = (
     "send",
     "queue",
     "suppression",
+    "webhook",
     "outbox",
     "token",
     "events",

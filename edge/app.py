@@ -5,15 +5,15 @@ are imported here, at the top, because a child that gave up root may no longer r
 """
 
 import asyncio
-import contextlib
 import gc
 import os
 import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -21,7 +21,7 @@ import uvloop
 
 from certs.sni import Certificates
 from edge import control, crash
-from edge.adapters import certificate_jobs, first_run
+from edge.adapters import certificate_jobs, first_run, reaching, webhooks
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
 from edge.adapters.proxies import trusts
@@ -30,7 +30,6 @@ from edge.clock import SystemClock
 from edge.ingest.key_files import KEY_DIRECTORY, KeyFiles
 from edge.ingest.station import IngestStation
 from edge.lifecycle import Tasks
-from edge.model.errors import PeerError
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME
 from edge.sending.accept import Acceptor
@@ -43,7 +42,7 @@ from edge.sending.submission import SubmissionServer
 from edge.setting_types import Durability
 from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
-from edge.store import migrate, pool
+from edge.store import pool
 from edge.store.retention import Days
 from edge.tracking.handshakes import unraisable
 from edge.tracking.server import TrackingServer
@@ -55,6 +54,7 @@ TRACKING: Final = "tracking"
 INGEST: Final = "ingest"
 CONTROL: Final = "control"
 SENDING: Final = "sending"
+WEBHOOKS: Final = "webhooks"
 FIRST_RUN: Final = "first run"
 
 LAST_BREATH: Final = 10
@@ -74,8 +74,8 @@ INGEST_NICE: Final = 10
 
 ROLES: Final = {
     "edge": (TRACKING, INGEST),
-    "control": (INGEST, CONTROL, SENDING),
-    "all": (TRACKING, INGEST, CONTROL, SENDING),
+    "control": (INGEST, CONTROL, SENDING, WEBHOOKS),
+    "all": (TRACKING, INGEST, CONTROL, SENDING, WEBHOOKS),
 }
 """Children of each ``--role``."""
 
@@ -139,6 +139,13 @@ def run_sending(inh: Inheritance) -> None:
     _run(_sending(inh))
 
 
+def run_webhooks(inh: Inheritance) -> None:
+    """Call the webhooks that are queued until told to stop."""
+    gc.set_threshold(100_000, 50, 100)  # as sending
+    os.nice(SENDING_NICE)
+    _run(_webhooks(inh))
+
+
 def run_first_run(inh: Inheritance) -> None:
     """Make the sandbox domain and the sample message if the database has no domain; say so."""
     _run(_first_run(inh))
@@ -149,6 +156,7 @@ RUN: Final[dict[str, Callable[[Inheritance], None]]] = {
     INGEST: run_ingest,
     CONTROL: run_control,
     SENDING: run_sending,
+    WEBHOOKS: run_webhooks,
     FIRST_RUN: run_first_run,
 }
 
@@ -196,48 +204,10 @@ async def _tracking(inh: Inheritance) -> None:
         await server.drain()
 
 
-async def _connected(inh: Inheritance, tasks: Tasks, *, size: int = 4) -> pool.Pool | None:
-    """A pool on a database that is there and up to date; None when the child is to stop first.
-
-    Waits as long as it takes, trying again after 0.1 s to 5 s.
-    """
-    delay = 0.1
-    while not tasks.stopping.is_set():
-        try:
-            opened = await pool.connect(inh.dsn, max_size=size)
-        except PeerError as error:
-            tell = log.warning if delay > 1 else log.debug  # a start is not worth a warning
-            tell("waiting for Postgres", error=str(error), retry_in=delay)
-        else:
-            try:
-                async with opened.acquire() as conn:
-                    await migrate.migrate(conn)
-            except pool.UNAVAILABLE as error:
-                log.warning("waiting for Postgres", error=repr(error), retry_in=delay)
-                opened.terminate()
-            except BaseException:
-                opened.terminate()
-                raise
-            else:
-                return opened
-        await tasks.pause(delay)
-        delay = min(delay * 2, 5.0)
-    return None
-
-
-@asynccontextmanager
-async def _database(
+def _database(
     inh: Inheritance, tasks: Tasks, *, size: int = 4
-) -> AsyncIterator[pool.Pool | None]:
-    opened = await _connected(inh, tasks, size=size)
-    try:
-        yield opened
-    finally:
-        if opened is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(3):
-                    await opened.close()
-            opened.terminate()
+) -> AbstractAsyncContextManager[pool.Pool | None]:
+    return reaching.database(inh.dsn, tasks, size=size)
 
 
 async def _ingest(inh: Inheritance) -> None:
@@ -298,6 +268,8 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         gate=certificate_jobs.gate_of(settings, inh.vault),
         resolvers=[(bind.host, bind.port) for bind in settings.resolvers],
         probe_port=settings.acme_http_port,
+        poster=partial(webhooks.poster_of, settings, SystemClock()),
+        key_grace=settings.webhook_key_grace * 3600,
     )
 
 
@@ -329,7 +301,9 @@ async def _control(inh: Inheritance) -> None:
                 pool=opened,
                 holder=inh.edge_id,
                 clock=SystemClock(),
-                days=Days(inh.settings.facts_days, inh.settings.message_days),
+                days=Days(
+                    inh.settings.facts_days, inh.settings.message_days, inh.settings.webhook_days
+                ),
                 more=certificates.upkeep(),
             )
             for name, seconds, work in jobs.schedule():
@@ -383,6 +357,19 @@ async def _sending(inh: Inheritance) -> None:
         await submission.drain()
         await dispatching
         await accepting
+
+
+async def _webhooks(inh: Inheritance) -> None:
+    crash.arm(inh.settings.crash_at)
+    async with (
+        _child(inh) as tasks,
+        only_one(inh.settings.data_dir / "webhooks.lock", tasks) as mine,
+        _database(inh, tasks, size=webhooks.CONNECTIONS) as opened,
+    ):
+        if opened is not None and mine:
+            log.info("webhooks")
+            holder = f"{inh.edge_id}:{WEBHOOKS}"
+            await webhooks.dispatch(inh.settings, opened, inh.vault, SystemClock(), tasks, holder)
 
 
 async def _first_run(inh: Inheritance) -> None:

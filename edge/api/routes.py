@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from edge.api import (
+    account_webhooks,
     certificates,
     credentials,
     dkim_settings,
@@ -24,6 +25,7 @@ from edge.api import (
     suppressions,
     tracking_settings,
     verification,
+    webhooks,
 )
 from edge.api.auth import Need, allow
 from edge.store.suppressed import Kind
@@ -139,7 +141,38 @@ _EVENTS: Final = (
 )
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATES)
+def _webhooks() -> list[Route]:
+    by_type, by_url = f"{DOMAIN}/webhooks", "/v4/domains/{name}/webhooks"
+    of_account, key = "/v1/webhooks", "/v5/accounts/http_signing_key"
+    found = (
+        Route("GET", by_type, webhooks.list_webhooks, Need.READ),
+        Route("POST", by_type, webhooks.create_webhook, Need.WRITE),
+        # mailgun-python calls these two of version 4 under version 3.
+        Route("PUT", by_type, webhooks.change_by_url, Need.WRITE),
+        Route("DELETE", by_type, webhooks.delete_by_url, Need.WRITE),
+        Route("GET", f"{by_type}/{{type}}", webhooks.get_webhook, Need.READ),
+        Route("PUT", f"{by_type}/{{type}}", webhooks.change_webhook, Need.WRITE),
+        Route("DELETE", f"{by_type}/{{type}}", webhooks.delete_webhook, Need.WRITE),
+        Route("PUT", f"{by_type}/{{type}}/test", webhooks.test_webhook, Need.WRITE),
+        Route("POST", by_url, webhooks.create_by_url, Need.WRITE),
+        Route("PUT", by_url, webhooks.change_by_url, Need.WRITE),
+        Route("DELETE", by_url, webhooks.delete_by_url, Need.WRITE),
+        Route("GET", of_account, account_webhooks.list_webhooks, Need.READ),
+        Route("POST", of_account, account_webhooks.create_webhook, Need.WRITE),
+        Route("DELETE", of_account, account_webhooks.delete_webhooks, Need.WRITE),
+        Route("GET", f"{of_account}/{{id}}", account_webhooks.get_webhook, Need.READ),
+        Route("PUT", f"{of_account}/{{id}}", account_webhooks.change_webhook, Need.WRITE),
+        Route("DELETE", f"{of_account}/{{id}}", account_webhooks.delete_webhook, Need.WRITE),
+        Route("GET", key, account_webhooks.get_key, Need.WRITE),
+        Route("POST", key, account_webhooks.new_key, Need.WRITE),
+    )
+    return [one._replace(handler=webhooks.with_reasons(one.handler)) for one in found]
+
+
+ROUTES: Final = (
+    *(*_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATES),
+    *_webhooks(),
+)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

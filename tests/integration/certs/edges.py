@@ -111,7 +111,6 @@ class Edge:
         await wait_for(lambda: asyncio.to_thread(file.exists), lambda: f"no {file}")
         return file
 
-
     async def until_hsts(self, expected: dict[str, int]) -> Snapshot:
         """Wait until the roster on disk says this of HSTS; that roster."""
         snapshot = None
