@@ -76,6 +76,8 @@ MESSAGE: Final = shape({"message": TEXT}, title="Error")
 TOO_MANY: Final = shape(
     {"message": TEXT, "retry-seconds": {"type": "integer", "minimum": 1}}, title="TooMany"
 )
+DESCRIPTION: Final = shape({"Description": TEXT, "message": TEXT}, title="Description")
+REASON: Final = shape({"Reason": TEXT, "message": TEXT}, {"reason": TEXT}, title="Reason")
 PAGING: Final = shape(
     {name: {"type": "string", "format": "uri"} for name in ("first", "last", "next", "previous")},
     title="Paging",

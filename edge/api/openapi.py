@@ -5,17 +5,29 @@ answers; a route without a description, or the other way round, stops the start.
 call may answer are added here, once.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from edge.api.auth import ALLOWED, Need
-from edge.api.described import certificates, domains, events, lists, messages, suppressions
+from edge.api.described import (
+    certificates,
+    domains,
+    events,
+    lists,
+    messages,
+    suppressions,
+    webhooks,
+)
 from edge.api.describing import JSON, MESSAGE, TOO_MANY, Described, Field, Operation, Schema
 from edge.api.routes import ROUTES, Route
 
-RESOURCES: Final = (domains, messages, events, suppressions, lists, certificates)
+RESOURCES: Final = (
+    *(domains, messages, events, webhooks, suppressions, lists),
+    certificates,
+)
 """In the order of the pages."""
 
 ABOUT: Final = (
@@ -34,6 +46,9 @@ PLACES: Final[Mapping[str, str]] = {
     "token": "The token of a page, as a link under paging holds it.",
     "address": "The address.",
     "member": "The member's address.",
+    "tag": "The tag.",
+    "type": "The type of event.",
+    "id": "The webhook's id.",
 }
 """What stands in a path."""
 
@@ -68,21 +83,23 @@ def calls(routes: Iterable[Route] = ROUTES) -> list[Call]:
     known = _descriptions()
     found = []
     for route in routes:
-        handler: Callable[..., Any] = route.handler
-        bound: tuple[Any, ...] = ()
-        if isinstance(route.handler, partial):
-            handler, bound = route.handler.func, route.handler.args
+        handler, bound = _function(route)
         described, resource = known[handler]
         operation = described if isinstance(described, Operation) else described(*bound)
         found.append(Call(route, operation, resource))
     return found
 
 
+def _function(route: Route) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """What a description is bound to, and the arguments that the route binds."""
+    if isinstance(route.handler, partial):
+        return route.handler.func, route.handler.args
+    return inspect.unwrap(route.handler), ()
+
+
 def undescribed() -> tuple[set[str], set[str]]:
     """Handlers of routes without a description, and described ones that no route has."""
-    routed = {
-        one.handler.func if isinstance(one.handler, partial) else one.handler for one in ROUTES
-    }
+    routed = {_function(one)[0] for one in ROUTES}
     known = set(_descriptions())
     return {_name(one) for one in routed - known}, {_name(one) for one in known - routed}
 

@@ -5,6 +5,7 @@ documents for these paths (``Reason``, ``Description``, ``Field``), and a ``mess
 """
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any, Final
 
 from aiohttp import web
@@ -47,6 +48,7 @@ def refused(status: int, key: str, text: str) -> web.Response:
 def with_reasons(handler: Handler) -> Handler:
     """What the caller did wrong, as these paths tell it."""
 
+    @wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
             return await handler(request)

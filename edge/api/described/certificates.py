@@ -6,7 +6,9 @@ from typing import Any, Final
 from edge.api import certificates
 from edge.api.describing import (
     DATE,
+    DESCRIPTION,
     MESSAGE,
+    REASON,
     TEXT,
     TOO_MANY,
     Described,
@@ -31,8 +33,6 @@ STATUS: Final = shape(
     {"expires_at": DATE, "reason": TEXT, "who": TEXT, "retry_at": DATE},
     title="CertificateStatus",
 )
-DESCRIPTION: Final = shape({"Description": TEXT, "message": TEXT}, title="Description")
-REASON: Final = shape({"Reason": TEXT, "message": TEXT}, {"reason": TEXT}, title="Reason")
 _WRONG: Final = {"anyOf": [REASON, MESSAGE]}
 _BUSY: Final = {"anyOf": [DESCRIPTION, TOO_MANY]}
 

@@ -52,6 +52,7 @@ DOMAIN: Final = shape(
         "use_automatic_sender_security": {"const": False},
         "web_prefix": TEXT,
         "web_scheme": word("http", "https"),
+        "https_redirect": SWITCH,
         "tracking_host": TEXT,
         "encrypt_incoming_message": {"const": False},
         "message_ttl": COUNT,
@@ -98,6 +99,7 @@ LOGIN: Final = shape(
 _CHANGES: Final = (
     text("web_prefix", "First label of the tracking host; it needs a CNAME of its own."),
     choice("web_scheme", "Scheme of tracked links.", "http", "https"),
+    switch("https_redirect", "Whether pages meant for people move from http to https."),
     choice("spam_action", "Kept and shown, without effect here.", *domains.SPAM_ACTIONS),
     switch("wildcard", "Kept and shown, without effect here."),
     switch("require_tls", "Send over TLS only."),

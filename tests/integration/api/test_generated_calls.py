@@ -69,6 +69,16 @@ GOOD: dict[str, list[Any]] = {
     "begin": ["1709632800"],
     "end": ["Fri, 25 Oct 2030 10:00:00 +0000"],
     "page": [""],
+    "event": [["opened", "failed"]],
+    "start": ["", "1709632800"],
+    "timestamp": ["1709632800"],
+    "duration": ["7d"],
+    "filter": [[f"domain:{OURS}"]],
+    "tag": ["news"],
+    "url": [["https://hooks.example.com/x"]],
+    "event_types": [["opened", "clicked"]],
+    "id": ["delivered"],
+    "http_signing_key": [""],
 }
 """Values that mean something, by the name of their parameter."""
 
@@ -88,7 +98,7 @@ async def _leads_here(_: str) -> None:
 
 async def _furnish(world: World) -> dict[str, list[str]]:
     """Something behind every path; what may stand in each of its places."""
-    await send(world, MESSAGE)
+    await send(world, [*MESSAGE, ("o:tag", "news")])
     async with world.api.connection() as conn:
         key = str(await conn.fetchval("SELECT key FROM messages"))
     for path, fields in (
@@ -110,6 +120,8 @@ async def _furnish(world: World) -> dict[str, list[str]]:
         "login": ["ann"],
         "key": [key],
         "delivery": ["1"],
+        "tag": ["news"],
+        "type": ["opened", "clicked"],
         "host": [f"email.{OURS}"],
         "token": [page.partition("?")[0].rpartition("/")[2]],
     }
@@ -189,7 +201,7 @@ def _generated(world: World, places: dict[str, list[str]], examples: int, *, ste
     caller = _Caller(world, places)
     operations = _operations(world.url)
     for operation in operations:
-        slow = operation.path.endswith("/verify")
+        slow = operation.path.endswith(("/verify", "/test"))
         takes = bool(operation.query) or bool(operation.body)
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 1 + takes]:
             tried = settings(
