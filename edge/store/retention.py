@@ -14,7 +14,7 @@ from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
 from edge.store.sql import queries
 
-HOURLY_DAYS: Final = 60
+HOURLY_DAYS: Final = rollups.HOURLY_DAYS
 DAILY_DAYS: Final = 366
 OFFSET_DAYS: Final = 400
 """Rows of segments that no drain cleaned up after: their edge is gone for good by then."""
@@ -58,6 +58,7 @@ async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Rem
         "outbox": (queries("outbox")["expire"], days.messages),
         "deliveries": (queries("deliveries")["expire"], days.facts),
         "messages": (queries("messages")["expire"], days.facts),
+        "tags": (queries("tags")["forget"], DAILY_DAYS),
         "uniques": (_q["expire_uniques"], 0),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),
     }

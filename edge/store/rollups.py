@@ -1,17 +1,25 @@
 """Roll-ups: hourly counters to days and months; other dimensions of a day, before it is dropped.
 
 Every roll-up is recomputed from what it sums up, so running it twice, or late, is harmless. Days
-of today, yesterday and the day before are redone on every run; for an older day that gets an event
-after all, the door leaves a note in ``late_days``.
+of today, yesterday and the day before, and those since the last run, are redone on every run; for
+an older day that gets an event after all, the door leaves a note in ``late_days``. So the daily
+counters of all days before the day before the last run are right, but for those noted.
 """
 
 import datetime
 from collections.abc import Iterable
+from typing import Final
 
 from edge.store import partitions
 from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
 from edge.store.sql import queries
+
+HOURLY_DAYS: Final = 60
+"""How long hourly counters are kept."""
+
+SLACK_US: Final = 3_600_000_000
+"""A batch that was made ready before midnight does not note yesterday's yesterday as late."""
 
 _EPOCH = datetime.date(1970, 1, 1)
 _q = queries("rollups")
@@ -36,10 +44,16 @@ async def run(conn: Connection, *, now_us: int) -> None:
         late = [row["day"] for row in await conn.fetch(_q["take_late_days"])]
         if late:
             await conn.execute(_q["unroll_day"], late)
-        await roll_days(conn, {*late, *(date_of(day) for day in range(today - 2, today + 1))})
+        first = await conn.fetchval(_q["first_to_roll"], date_of(today)) or date_of(today)
+        since = max((first - _EPOCH).days, today - HOURLY_DAYS)
+        days = range(min(since, today) - 2, today + 1)
+        await roll_days(conn, {*late, *map(date_of, days)})
+        await conn.execute(_q["see_tags"], days[0] * DAY_US)
+        await conn.execute(_q["note_run"], date_of(today))
+    closed = (now_us - SLACK_US) // DAY_US - 1
     for row in await conn.fetch("SELECT retention FROM event_days ORDER BY retention"):
         for day in await partitions.days(conn, row["retention"]):
-            if day < today - 1:
+            if day < closed:
                 await roll_dimensions(conn, row["retention"], day)
 
 
