@@ -22,6 +22,7 @@ from benchmarks import (
     latency,
     machine,
     memory,
+    reading,
     request_cost,
     sending,
     sni_miss,
@@ -38,7 +39,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
         *(instrumenting, dkim_signing, sending, certificates),
-        *(tls_connection, certificate_memory, sni_miss),
+        *(tls_connection, certificate_memory, sni_miss, reading),
     )
 }
 

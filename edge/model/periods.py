@@ -60,3 +60,9 @@ def buckets(begin: int, end: int, resolution: str, most: int) -> list[int]:
         found.append(at)
         at = following(at, resolution)
     return found
+
+
+def rfc3339(at: int) -> str:
+    """A time in UTC to the second (RFC 3339)."""
+    moment = datetime.datetime.fromtimestamp(at // 1_000_000, datetime.UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -50,6 +50,16 @@ class Page(msgspec.Struct, frozen=True):
     previous: Place
 
 
+async def count(conn: Connection, wanted: Filter) -> int:
+    """How many events match."""
+    conditions = Conditions(wanted)
+    if wanted.domains is not None:
+        conditions.add("e.domain = ANY ({}::integer[])", list(wanted.domains))
+    statement = _q["count_joined" if conditions.needs_facts else "count"]
+    number: int = await conn.fetchval(f"{statement} WHERE {conditions}", *conditions.values)
+    return number
+
+
 async def begin(conn: Connection) -> int:
     """What a poll that starts now keeps as its ``since``."""
     return (await horizon(conn)).xid
@@ -140,7 +150,7 @@ async def _by_time(
     if asked.since is not None:
         conditions.add(_OLD.format(_TRANSACTION), asked.since)
     way = "ASC" if upwards else "DESC"
-    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", limit)
+    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", asked, limit)
 
 
 async def _narrowed(conn: Connection, wanted: Filter) -> Filter | None:
@@ -185,12 +195,23 @@ async def _by_commit(
     conditions.add(f"e.xid >= {_TRANSACTION}", asked.since)
     conditions.add(f"e.xid < {_TRANSACTION}", below)
     way = "DESC" if backwards else "ASC"
-    return await _fetch(conn, conditions, f"e.xid {way}, e.domain {way}, e.id {way}", limit)
+    order = f"e.xid {way}, e.domain {way}, e.id {way}"
+    return await _fetch(conn, conditions, order, asked, limit)
 
 
-async def _fetch(conn: Connection, conditions: Conditions, order: str, limit: int) -> list[Found]:
-    rows = await conn.fetch(
-        f"{_q['select']} WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}",
-        *conditions.values,
-    )
-    return [found_in(row) for row in rows]
+async def _fetch(
+    conn: Connection, conditions: Conditions, order: str, asked: Question, limit: int
+) -> list[Found]:
+    """The first events of one domain, or the first of the first of each of several."""
+    text = f"WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}"
+    if asked.wanted.domains is None:
+        text = f"{_q['select']} {text}"
+    else:
+        numbers = conditions.bind(list(asked.wanted.domains))
+        outer = order.replace("e.", "one.")
+        each = f"{_q['select']} {text.replace('WHERE ', 'WHERE e.domain = d.number AND ', 1)}"
+        text = (
+            f"SELECT one.* FROM unnest({numbers}::integer[]) AS d (number) "  # noqa: S608 - numbers are a parameter
+            f"CROSS JOIN LATERAL ({each}) AS one ORDER BY {outer} LIMIT {int(limit)}"
+        )
+    return [found_in(row) for row in await conn.fetch(text, *conditions.values)]

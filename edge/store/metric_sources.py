@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from edge.model.conditions import CONTAINS, LACKS, Condition
+from edge.model.metrics import Sum
 from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
 from edge.store.retention import DAILY_DAYS, HOURLY_DAYS
@@ -90,7 +91,7 @@ def day_of(date: datetime.date) -> int:
 async def state(conn: Connection, *, now_us: int) -> State:
     """How things are; in the transaction in which the figures are read."""
     today = now_us // DAY_US
-    run = await conn.fetchval(_q["last_run"])
+    run = await conn.fetchval(queries("rollups")["last_run"])
     late = {day_of(row["day"]) for row in await conn.fetch(_q["late_days"])}
     first: dict[int, int] = {}
     waiting: dict[int, list[int]] = {}
@@ -99,7 +100,8 @@ async def state(conn: Connection, *, now_us: int) -> State:
         rolled = {day_of(date) for date in row["rolled"]} - late
         first[row["retention"]] = begin
         waiting[row["retention"]] = [day for day in range(begin, ending) if day not in rolled]
-    closed = 0 if run is None else day_of(run) - 2
+    # What the hourly counters no longer have, the daily ones do.
+    closed = max(0 if run is None else day_of(run) - 2, today - HOURLY_DAYS + 1)
     return State(today, closed, frozenset(late), first, waiting)
 
 
@@ -253,6 +255,16 @@ class Sources:
         return self._select(
             table, "e.at", named, where, "counted_as(e.event, e.severity, e.reason)"
         )
+
+
+def key_condition(one: Sum) -> str:
+    """Whether ``{key}`` is counted in a sum, as SQL; keys are constants of the model."""
+    text = " OR ".join(map(_key, one.keys)) or "false"
+    return f"({text})" + "".join(f" AND NOT {_key(but)}" for but in one.but)
+
+
+def _key(name: str) -> str:
+    return f"starts_with({{key}}, '{name}')" if name.endswith("/") else f"{{key}} = '{name}'"
 
 
 def like(text: str) -> str:

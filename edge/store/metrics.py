@@ -14,7 +14,15 @@ import msgspec
 from edge.model.conditions import Condition
 from edge.model.metrics import METRICS, Metric, Sum, sums_of, values
 from edge.model.providers import OTHER, PROVIDERS
-from edge.store.metric_sources import ROLLED, Sources, Span, State, counted_from, state
+from edge.store.metric_sources import (
+    ROLLED,
+    Sources,
+    Span,
+    State,
+    counted_from,
+    key_condition,
+    state,
+)
 from edge.store.pool import Connection
 from edge.store.sql import queries
 
@@ -84,7 +92,7 @@ async def _snapshot(conn: Connection, now_us: int) -> AsyncIterator[State]:
 async def ask(conn: Connection, asked: Question, *, now_us: int) -> Answer:
     """The figures; groups without any counted event are left out."""
     sums = sums_of(asked.metrics)
-    keys = " OR ".join(f"({_keys(one)})" for one in sums) or "false"
+    keys = " OR ".join(f"({key_condition(one)})" for one in sums) or "false"
     async with _snapshot(conn, now_us) as now:
         span = _span(asked, f"({keys})")
         classes = [row[0] for row in await conn.fetch(_q["retentions"], list(asked.domains))]
@@ -150,19 +158,10 @@ def _as_domains(one: Condition) -> Condition:
     return Condition("recipient_domain", "!=" if others else "=", tuple(domains))
 
 
-def _keys(one: Sum) -> str:
-    """Whether ``{key}`` is counted in a sum, as SQL; keys are constants of the model."""
-    text = " OR ".join(map(_key, one.keys)) or "false"
-    return f"({text})" + "".join(f" AND NOT {_key(but)}" for but in one.but)
-
-
-def _key(name: str) -> str:
-    return f"starts_with({{key}}, '{name}')" if name.endswith("/") else f"{{key}} = '{name}'"
-
-
 def _sum(one: Sum) -> str:
     what = "uniq" if one.unique else "total"
-    return f"coalesce(sum({what}) FILTER (WHERE {_keys(one).replace('{key}', 'key')}), 0)::bigint"
+    keys = key_condition(one).replace("{key}", "key")
+    return f"coalesce(sum({what}) FILTER (WHERE {keys}), 0)::bigint"
 
 
 def _group(name: str) -> str:

@@ -14,7 +14,7 @@ from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
 from edge.store.sql import queries
 
-HOURLY_DAYS: Final = rollups.HOURLY_DAYS
+HOURLY_DAYS: Final = 60
 DAILY_DAYS: Final = 366
 OFFSET_DAYS: Final = 400
 """Rows of segments that no drain cleaned up after: their edge is gone for good by then."""

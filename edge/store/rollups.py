@@ -15,9 +15,6 @@ from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
 from edge.store.sql import queries
 
-HOURLY_DAYS: Final = 60
-"""How long hourly counters are kept."""
-
 SLACK_US: Final = 3_600_000_000
 """A batch that was made ready before midnight does not note yesterday's yesterday as late."""
 
@@ -44,11 +41,10 @@ async def run(conn: Connection, *, now_us: int) -> None:
         late = [row["day"] for row in await conn.fetch(_q["take_late_days"])]
         if late:
             await conn.execute(_q["unroll_day"], late)
-        first = await conn.fetchval(_q["first_to_roll"], date_of(today)) or date_of(today)
-        since = max((first - _EPOCH).days, today - HOURLY_DAYS)
-        days = range(min(since, today) - 2, today + 1)
-        await roll_days(conn, {*late, *map(date_of, days)})
-        await conn.execute(_q["see_tags"], days[0] * DAY_US)
+        last = await conn.fetchval(_q["last_run"])
+        first = (today if last is None else min(today, (last - _EPOCH).days)) - 2
+        await roll_days(conn, {*late, *(date_of(day) for day in range(first, today + 1))})
+        await conn.execute(_q["see_tags"], 0 if last is None else first * DAY_US)
         await conn.execute(_q["note_run"], date_of(today))
     closed = (now_us - SLACK_US) // DAY_US - 1
     for row in await conn.fetch("SELECT retention FROM event_days ORDER BY retention"):

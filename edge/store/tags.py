@@ -88,12 +88,9 @@ async def listed(
     return [Known(*row) for row in rows]
 
 
-async def count(
-    conn: Connection,
-    domains: Sequence[int],
-) -> int:
-    """How many different tags these domains have."""
-    number: int = await conn.fetchval(_q["count"], list(domains))
+async def count(conn: Connection, domains: Sequence[int], *, prefix: str = "") -> int:
+    """How many different tags these domains have, of those that begin with ``prefix``."""
+    number: int = await conn.fetchval(_q["count"], list(domains), prefix.lower())
     return number
 
 

@@ -1,6 +1,3 @@
--- name: last_run
-SELECT day FROM rollup_run;
-
 -- name: late_days
 SELECT day FROM late_days;
 

@@ -1,9 +1,8 @@
 -- name: take_late_days
 DELETE FROM late_days RETURNING day;
 
--- name: first_to_roll
-SELECT coalesce((SELECT least(day, $1::date) FROM rollup_run),
-                (SELECT (min(hour) AT TIME ZONE 'UTC')::date FROM hourly));
+-- name: last_run
+SELECT day FROM rollup_run;
 
 -- name: note_run
 INSERT INTO rollup_run (day) VALUES ($1)

@@ -47,7 +47,8 @@ UPDATE tags SET deleted_at = $3, description = ''
 WHERE domain = ANY ($1) AND tag = $2 AND deleted_at IS NULL;
 
 -- name: count
-SELECT count(DISTINCT tag) FROM tags WHERE domain = ANY ($1) AND deleted_at IS NULL;
+SELECT count(DISTINCT tag) FROM tags
+WHERE domain = ANY ($1) AND deleted_at IS NULL AND starts_with(tag, $2);
 
 -- name: listed
 -- Tags of several domains by name. $3 is what is sorted by, $4 whether downwards.
