@@ -15,8 +15,8 @@ from edge.store.partitions import day_name
 Request = tuple[str, str, bytes | None]
 """Method, path with query, body."""
 
-DEEP = 30
-"""Pages of 300 that lie before a deep one."""
+DEEP = 50
+"""Pages of 100 that lie before a deep one."""
 
 
 class Asker:
@@ -62,9 +62,9 @@ class Asker:
             yield self._events(kind)
 
     def deep_pages(self) -> Iterator[Request]:
-        """Pages after the thirtieth one of three hundred."""
+        """Pages of a hundred after the fiftieth."""
         while True:
-            _, page = self.ask(self._events("limit=300"))
+            _, page = self.ask(self._events(""))
             for _ in range(DEEP):
                 if not page["items"]:
                     break

@@ -2,8 +2,8 @@
 
 Each message has one recipient and four events: accepted; delivered, or failed for one in twenty;
 two of opens and clicks, some of them by bots. Domains, recipients and tags are drawn by Zipf's law
-(the chance of number k is proportional to 1/k). A day is filled first and attached then, so that its
-indexes are built at once; the partitions' own code does the rest.
+(the chance of number k is proportional to 1/k). A day is filled first and attached then, so that
+its indexes are built at once; the partitions' own code does the rest.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ DOMAINS = 50
 
 KINDS: tuple[tuple[str, Kind, float | None, int], ...] = (
     ("first page of a domain's events", Asker.first_pages, 30, 170),
-    ("deep page (after 9,000 events)", Asker.deep_pages, 30, 170),
+    ("deep page (after 5,000 events)", Asker.deep_pages, 30, 170),
     ("events of one recipient", Asker.recipients, 30, 170),
     ("events of one message", Asker.messages, 30, 170),
     ("events of one tag", Asker.tags, None, 160),
@@ -88,10 +88,10 @@ def run(directory: Path, scale: Scale) -> Section:
     took = ", ".join(f"{what} {seconds:.0f} s" for what, seconds in history.seconds.items())
     notes = [
         (
-            f"{history.events:,} events of 30 days, {DOMAINS} domains, recipients, domains and tags "
-            f"by Zipf's law, the message facts of each message; made in: {took}. "
-            f"{sum(len(v) for v in warm.values()):,} questions in the second pass, pages of 100 "
-            "(deep ones of 300), one at a time."
+            f"{history.events:,} events of 30 days, {DOMAINS} domains, recipients, domains and "
+            f"tags by Zipf's law, the message facts of each message; made in: {took}. "
+            f"{sum(len(v) for v in warm.values()):,} questions in the second pass, pages of 100, "
+            "one at a time."
         ),
         (
             "The first pass has the first tenth of the questions, with Postgres' buffers empty and "

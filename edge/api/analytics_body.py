@@ -22,10 +22,8 @@ LONGEST_VALUE: Final = 1_000
 COMPARATORS: Final = (EQUAL, UNEQUAL, CONTAINS, LACKS, MORE, LESS)
 
 _NESTED: Final[dict[str, type]] = {
-    "pagination": dict,
-    "filter": dict,
-    "dimensions": list,
-    "metrics": list,
+    **dict.fromkeys(("pagination", "filter"), dict),
+    **dict.fromkeys(("dimensions", "metrics", "events", "metric_events"), list),
 }
 
 

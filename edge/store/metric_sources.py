@@ -48,6 +48,10 @@ _EXACT: Final = frozenset({"tag", "bot"})
 """Stored in one spelling, lower case."""
 
 
+_UNITS: Final = {"hourly": "hour", "daily": "day", "daily_dimensions": "day", "monthly": "month"}
+"""What a row of each table stands for."""
+
+
 class Span(msgspec.Struct, frozen=True):
     """What is to be read: ``begin`` <= time < ``end`` (µs), which are borders of the resolution."""
 
@@ -154,7 +158,9 @@ class Sources:
         span = self._span
         counts = ("e.repeat", "e.is_unique::int") if table.startswith("events") else None
         total, uniq = counts or ("total", "uniq")
-        named = named | {"time": f"date_trunc('{span.resolution}', {time}, 'UTC')"}
+        if span.resolution != _UNITS.get(table):
+            time = f"date_trunc('{span.resolution}', {time}, 'UTC')"
+        named = named | {"time": time}
         columns = [f'{named[ROLLED.get(name, name)]} AS "{name}"' for name in span.columns]
         columns += [f"{key} AS key", f"{total} AS total", f"{uniq} AS uniq"]
         conditions = [self._condition(one, named) for one in span.conditions]
