@@ -205,12 +205,23 @@ async def filtered(request: web.Request) -> web.Response:
     if group in _GROUPS:
         body = _grouped(asked, events, answer, group)
     elif group == "total":
-        values = answer.rows[0].metrics if answer.rows else {}
-        body = reply(asked, events, answer, ())
-        body["stats"] = [{"time": body["start"]} | bucket(events, values)]
+        body = _whole(asked, events, answer)
     else:
         body = reply(asked, events, answer, starts)
     return web.json_response(body, headers=headers(answer, asked.start))
+
+
+def _whole(asked: Period, events: Sequence[str], answer: Answer) -> dict[str, Any]:
+    """One bucket for all of the span."""
+    values = answer.rows[0].metrics if answer.rows else {}
+    at = rfc1123(asked.start, "UTC")
+    return {
+        "description": "",
+        "start": at,
+        "end": rfc1123(asked.end, "UTC"),
+        "resolution": asked.resolution,
+        "stats": [{"time": at} | bucket(events, values)],
+    }
 
 
 def _filters(given: Params) -> tuple[set[str], tuple[Condition, ...]]:
