@@ -21,6 +21,8 @@ _TRANSACTION = "{}::bigint::text::xid8"
 _OLD = "(e.xid < {} OR e.xid >= pg_snapshot_xmax(pg_current_snapshot()))"
 """What no running transaction wrote: a number that is still to come was brought by a backup."""
 
+_FACTS = "LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id"
+
 Cursor = TimeCursor | CommitCursor | None
 """An event of the sequence; None is the place before the first, or backwards behind the last."""
 
@@ -202,16 +204,24 @@ async def _by_commit(
 async def _fetch(
     conn: Connection, conditions: Conditions, order: str, asked: Question, limit: int
 ) -> list[Found]:
-    """The first events of one domain, or the first of the first of each of several."""
-    text = f"WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}"
+    """The first events of one domain, or the first of the first of each of several.
+
+    Message facts are joined to the page, not to the events that it is chosen from: a plan that
+    hashes the facts of months would cost more than the page.
+    """
+    page = f"WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}"
+    found = "SELECT e.* FROM events e"
+    if conditions.needs_facts:
+        found = f"{found} {_FACTS}"
     if asked.wanted.domains is None:
-        text = f"{_q['select']} {text}"
+        found = f"{found} {page}"
     else:
         numbers = conditions.bind(list(asked.wanted.domains))
-        outer = order.replace("e.", "one.")
-        each = f"{_q['select']} {text.replace('WHERE ', 'WHERE e.domain = d.number AND ', 1)}"
-        text = (
-            f"SELECT one.* FROM unnest({numbers}::integer[]) AS d (number) "  # noqa: S608 - numbers are a parameter
-            f"CROSS JOIN LATERAL ({each}) AS one ORDER BY {outer} LIMIT {int(limit)}"
+        each = f"{found} {page.replace('WHERE ', 'WHERE e.domain = d.number AND ', 1)}"
+        found = (
+            f"SELECT e.* FROM unnest({numbers}::integer[]) AS d (number) "  # noqa: S608 - numbers are a parameter
+            f"CROSS JOIN LATERAL ({each}) AS e ORDER BY {order} LIMIT {int(limit)}"
         )
-    return [found_in(row) for row in await conn.fetch(text, *conditions.values)]
+    text = _q["select"].replace("FROM events e", f"FROM ({found}) AS e")
+    rows = await conn.fetch(f"{text} ORDER BY {order}", *conditions.values)
+    return [found_in(row) for row in rows]

@@ -16,6 +16,11 @@ CREATE TABLE rollup_run (
     day date NOT NULL
 );
 
+-- The roll-ups read a day of all hours. A BRIN index is written when a page fills, not with each
+-- counter.
+CREATE INDEX hourly_hour ON hourly USING brin (hour)
+    WITH (pages_per_range = 32, autosummarize = on);
+
 -- Daily counters are written by the roll-ups only: this costs the drain nothing.
 CREATE INDEX daily_domain_day ON daily (domain, day);
 
