@@ -125,11 +125,11 @@ async def change_tag(request: web.Request) -> web.Response:
     """Set a tag's ``description``; a tag that was never seen is made, as at Mailgun."""
     given = await params.read(request)
     text = given.text("description", "", longest=LONGEST_DESCRIPTION, lines=True)
-    written = _asked_tag(request, given)
-    given.check()
     api = request.app[API]
     async with api.connection() as conn:
         domain = await domain_of(request, conn)
+        written = _asked_tag(request, given)
+        given.check()
         try:
             name = (await _tag(request, given, conn, domain)).tag
         except NotFound:
@@ -173,10 +173,10 @@ async def aggregates_of_tag(what: str, request: web.Request) -> web.Response:
     one = what or given.choice("type", tuple(_PLURAL), "")
     if not one and not given.mistakes:
         given.mistake(f"type has to be one of {', '.join(_PLURAL)}")
-    given.check()
     api = request.app[API]
     async with api.connection() as conn:
         domain = await domain_of(request, conn)
+        given.check()
         found = await _tag(request, given, conn, domain)
         figures, more = await aggregated(
             conn,

@@ -1,7 +1,5 @@
 """``/v3/…/stats``: shapes, spans, zeros, and what is refused."""
 
-import pytest
-
 from edge.api.params import rfc1123
 from edge.model.periods import DAY_US, floor
 from edge.store.pool import Pool
@@ -124,25 +122,25 @@ async def test_a_domains_key_sees_only_its_domain(db: Pool) -> None:
             assert (answer.status, answer.message) == (404, "Domain not found")
 
 
-@pytest.mark.parametrize(
-    ("query", "text"),
-    [
-        ("", "event is missing"),
-        ("event=sent", "event has to be one of"),
-        ("event=opened&resolution=week", "'resolution' attribute is invalid"),
-        ("event=opened&duration=5y", "'duration' attribute is invalid"),
-        ("event=opened&duration=0d", "'duration' attribute is invalid"),
-        ("event=opened&start=yesterday", "start has to be"),
-        ("event=opened&start=2000000000&end=1000000000", "start is after end"),
-        ("event=opened&resolution=hour&start=1&end=1700000000", "more than 5000 hours"),
-        ("event=opened%00", "control character"),
-        ("event=opened';DROP%20TABLE%20events--", "event has to be one of"),
-        ("event=opened&end=1e300", "end has to be"),
-    ],
+REFUSED = (
+    ("", "event is missing"),
+    ("event=sent", "event has to be one of"),
+    ("event=opened&resolution=week", "'resolution' attribute is invalid"),
+    ("event=opened&duration=5y", "'duration' attribute is invalid"),
+    ("event=opened&duration=0d", "'duration' attribute is invalid"),
+    ("event=opened&start=yesterday", "start has to be"),
+    ("event=opened&start=2000000000&end=1000000000", "start is after end"),
+    ("event=opened&resolution=hour&start=1&end=1700000000", "more than 5000 hours"),
+    ("event=opened%00", "control character"),
+    ("event=opened';DROP%20TABLE%20events--", "event has to be one of"),
+    ("event=opened&end=1e300", "end has to be"),
 )
-async def test_what_is_refused(db: Pool, query: str, text: str) -> None:
+
+
+async def test_what_is_refused(db: Pool) -> None:
     """Each mistake is named, and nothing else happens."""
     async with serving(db) as world:
-        answer = await world.ask("GET", f"{TOTAL}?{query}")
-        assert answer.status == 400
-        assert text in answer.message
+        for query, text in REFUSED:
+            answer = await world.ask("GET", f"{TOTAL}?{query}")
+            assert answer.status == 400, query
+            assert text in answer.message
