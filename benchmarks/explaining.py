@@ -29,6 +29,10 @@ class Recorder:
         self.sent.append((text, given))
         return await self._conn.fetch(text, *given, **more)
 
+    async def execute(self, text: str, *given: Any, **more: Any) -> Any:
+        """As asyncpg's; settings have no plan."""
+        return await self._conn.execute(text, *given, **more)
+
     async def fetchrow(self, text: str, *given: Any, **more: Any) -> Any:
         """As asyncpg's."""
         self.sent.append((text, given))

@@ -14,7 +14,7 @@ from edge.store.expressions import needed_tags
 from edge.store.filters import Conditions, Filter
 from edge.store.pool import Connection
 from edge.store.search import CommitCursor, Found, TimeCursor, found_in, horizon
-from edge.store.sql import queries
+from edge.store.sql import CUSTOM_PLANS, queries
 
 _q = queries("search")
 _TRANSACTION = "{}::bigint::text::xid8"
@@ -69,9 +69,11 @@ async def begin(conn: Connection) -> int:
 
 async def turn(conn: Connection, asked: Question, place: Place) -> Page:
     """The page at a place."""
-    if place.back:
-        return await _backward(conn, asked, place)
-    return await _forward(conn, asked, place)
+    async with conn.transaction():
+        await conn.execute(CUSTOM_PLANS)
+        if place.back:
+            return await _backward(conn, asked, place)
+        return await _forward(conn, asked, place)
 
 
 async def _forward(conn: Connection, asked: Question, place: Place) -> Page:

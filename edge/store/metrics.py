@@ -24,7 +24,7 @@ from edge.store.metric_sources import (
     state,
 )
 from edge.store.pool import Connection
-from edge.store.sql import queries
+from edge.store.sql import CUSTOM_PLANS, queries
 
 _q = queries("metrics")
 
@@ -86,6 +86,7 @@ class Counted(msgspec.Struct, frozen=True):
 @asynccontextmanager
 async def _snapshot(conn: Connection, now_us: int) -> AsyncIterator[State]:
     async with conn.transaction(isolation="repeatable_read", readonly=True):
+        await conn.execute(CUSTOM_PLANS)
         yield await state(conn, now_us=now_us)
 
 
