@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.model import periods
+from edge.model.mailgun_json import render
 from edge.model.metrics import METRICS, Rate, Sum, ratio, sums_of, values
 from edge.model.providers import provider_of
+from edge.sending import events as sending
+from tests.integration.api.figures import key_of
 
 REASONS = (
     *("bounce", "generic", "greylisted", "blacklisted", "espblock", "old", "delayed-bounce"),
@@ -105,3 +108,25 @@ def test_providers() -> None:
     """Known domains have their provider's name, in any case; the others are Other."""
     assert provider_of("GoogleMail.com") == "Gmail"
     assert provider_of("example.net") == "Other"
+
+
+@pytest.mark.parametrize(("attempt", "key"), [(1, "delivered"), (3, "delivered/retried")])
+def test_a_later_delivery_is_counted_apart(attempt: int, key: str) -> None:
+    """By its reason, which its JSON does not show; both are deliveries over SMTP."""
+    told = sending.Told(
+        domain=1, message_id="m@x", sender="a@x", key="k", url="u", test_mode=False,
+        authenticated=True,
+    )  # fmt: skip
+    tried = sending.Attempt(number=attempt, host="mx", tls=True, verified=True, seconds=0.1)
+    event = sending.delivered(told, "ann@example.net", 1, tried, code=250, enhanced="", text="OK")
+    assert key_of(event) == key
+    rendered = render(event, tags=[], user_variables={})
+    assert "reason" not in rendered
+    assert rendered["delivery-status"]["attempt-no"] == attempt
+    for name in ("delivered_count", "delivered_smtp_count", "sent_count", "processed_count"):
+        metric = METRICS[name]
+        assert isinstance(metric, Sum)
+        assert metric.counts(key)
+    first = METRICS["delivered_first_attempt_count"]
+    assert isinstance(first, Sum)
+    assert first.counts(key) is (attempt == 1)
