@@ -15,6 +15,9 @@ from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
 from edge.store.sql import queries
 
+PATIENCE: Final = 3600
+"""Seconds that one statement may take: more than the pool allows, whose other work is short."""
+
 SLACK_US: Final = 3_600_000_000
 """A batch that was made ready before midnight does not note yesterday's yesterday as late."""
 
@@ -44,7 +47,7 @@ async def run(conn: Connection, *, now_us: int) -> None:
         last = await conn.fetchval(_q["last_run"])
         first = (today if last is None else min(today, (last - _EPOCH).days)) - 2
         await roll_days(conn, {*late, *(date_of(day) for day in range(first, today + 1))})
-        await conn.execute(_q["see_tags"], 0 if last is None else first * DAY_US)
+        await conn.execute(_q["see_tags"], 0 if last is None else first * DAY_US, timeout=PATIENCE)
         await conn.execute(_q["note_run"], date_of(today))
     closed = (now_us - SLACK_US) // DAY_US - 1
     for row in await conn.fetch("SELECT retention FROM event_days ORDER BY retention"):
@@ -57,10 +60,10 @@ async def roll_days(conn: Connection, dates: Iterable[datetime.date]) -> None:
     """Recompute these days from their hours, and the months they are in from their days."""
     ordered = sorted(dates)
     for date in ordered:
-        await conn.execute(_q["clear_day"], date)
-        await conn.execute(_q["roll_day"], date)
+        await conn.execute(_q["clear_day"], date, timeout=PATIENCE)
+        await conn.execute(_q["roll_day"], date, timeout=PATIENCE)
     for month in sorted({date.replace(day=1) for date in ordered}):
-        await conn.execute(_q["roll_month"], month)
+        await conn.execute(_q["roll_month"], month, timeout=PATIENCE)
 
 
 async def roll_dimensions(conn: Connection, retention: int, day: int) -> None:
@@ -70,6 +73,6 @@ async def roll_dimensions(conn: Connection, retention: int, day: int) -> None:
         return
     async with conn.transaction():
         await conn.execute("SET LOCAL statement_timeout = 0")
-        await conn.execute(_q["clear_dimensions"], retention, date)
-        await conn.execute(_q["roll_dimensions"], retention, date)
+        await conn.execute(_q["clear_dimensions"], retention, date, timeout=PATIENCE)
+        await conn.execute(_q["roll_dimensions"], retention, date, timeout=PATIENCE)
         await conn.execute(_q["mark_rolled"], retention, date)
