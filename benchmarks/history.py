@@ -128,8 +128,11 @@ async def _prepare(url: str, count: int, now_us: int) -> tuple[dict[int, str], s
         return {number + place: f"brand{place}.example" for place in range(count)}, key
 
 
-async def _day(url: str, day: int, messages: int, first: int, count: int) -> None:
-    """One day's events, facts and hours, and its partition."""
+async def _day(url: str, day: int, today: int, messages: int, domains: tuple[int, int]) -> None:
+    """One day's events, facts and hours, its partition, and its roll-up if it is over.
+
+    ``domains``: the first number, and how many.
+    """
     name = day_name(day)
     table = f"events_r30_{name}"
     low, high = (f"'{day_name(one)} 00:00:00+00'" for one in (day, day + 1))
@@ -144,8 +147,8 @@ async def _day(url: str, day: int, messages: int, first: int, count: int) -> Non
             "message_id text, tags text[], luck float8, subject text)"
         )
         start = day * DAY_US
-        shape = (RECIPIENTS, TAGS)
-        await conn.execute(_MESSAGES.format(day=name), start, messages, first, count, *shape)
+        shape = (*domains, RECIPIENTS, TAGS)
+        await conn.execute(_MESSAGES.format(day=name), start, messages, *shape)
         await conn.execute(f"CREATE TABLE {table} (LIKE events INCLUDING DEFAULTS)")
         await conn.execute(_EVENTS.format(day=name, table=table))
         await conn.execute(_FACTS.format(day=name))
@@ -153,24 +156,23 @@ async def _day(url: str, day: int, messages: int, first: int, count: int) -> Non
         await conn.execute(
             f"ALTER TABLE events_r30 ATTACH PARTITION {table} FOR VALUES FROM ({low}) TO ({high})"
         )
-        await conn.execute(f"ANALYZE {table}")
+        await conn.execute(f"VACUUM (ANALYZE) {table}")
+        if day < today - 1:
+            await rollups.roll_dimensions(conn, 30, day)
     finally:
         await conn.close()
 
 
 async def _roll_up(url: str, days: list[int], now_us: int) -> None:
-    """Days, months and the other dimensions, by the code that does it in service."""
+    """Days and months, by the code that does it in service."""
     async with pool.opened(url, max_size=1) as opened, opened.acquire() as conn:
         await conn.execute("SET statement_timeout = 0")
         await partitions.ensure(conn, now_us=now_us)
-        await conn.execute(
-            "INSERT INTO late_days (day) SELECT unnest($1::date[])",
-            [rollups.date_of(day) for day in days],
-        )
-        await conn.execute("ANALYZE hourly")
+        async with conn.transaction():
+            await rollups.roll_days(conn, map(rollups.date_of, days))
         await rollups.run(conn, now_us=now_us)
         for table in ("daily", "daily_dimensions", "message_facts", "hourly"):
-            await conn.execute(f"VACUUM (ANALYZE) {table}", timeout=600)
+            await conn.execute(f"ANALYZE {table}", timeout=600)
 
 
 def make(url: str, *, events: int, count: int, now_us: int) -> History:
@@ -184,7 +186,7 @@ def make(url: str, *, events: int, count: int, now_us: int) -> History:
     first = min(named)
 
     def fill(day: int) -> None:
-        asyncio.run(_day(url, day, messages, first, count))
+        asyncio.run(_day(url, day, today, messages, (first, count)))
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(fill, days))

@@ -39,6 +39,7 @@ async def run(conn: Connection, *, now_us: int) -> None:
     today = now_us // DAY_US
     async with conn.transaction():
         await conn.execute("SET LOCAL statement_timeout = 0")
+        await conn.execute("SET LOCAL work_mem = '64MB'")
         # Taken and recomputed in one transaction: a batch that notes the same day again waits for
         # it and leaves a new note, so nothing that commits meanwhile is missed.
         late = [row["day"] for row in await conn.fetch(_q["take_late_days"])]
@@ -73,6 +74,7 @@ async def roll_dimensions(conn: Connection, retention: int, day: int) -> None:
         return
     async with conn.transaction():
         await conn.execute("SET LOCAL statement_timeout = 0")
+        await conn.execute("SET LOCAL work_mem = '64MB'")
         await conn.execute(_q["clear_dimensions"], retention, date, timeout=PATIENCE)
         await conn.execute(_q["roll_dimensions"], retention, date, timeout=PATIENCE)
         await conn.execute(_q["mark_rolled"], retention, date)
