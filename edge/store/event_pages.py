@@ -12,7 +12,7 @@ import msgspec
 
 from edge.store.expressions import needed_tags
 from edge.store.filters import Conditions, Filter
-from edge.store.pool import Connection
+from edge.store.pool import Connection, in_time
 from edge.store.search import CommitCursor, Found, TimeCursor, found_in, horizon
 from edge.store.sql import CUSTOM_PLANS, queries
 
@@ -58,7 +58,8 @@ async def count(conn: Connection, wanted: Filter) -> int:
     if wanted.domains is not None:
         conditions.add("e.domain = ANY ({}::integer[])", list(wanted.domains))
     statement = _q["count_joined" if conditions.needs_facts else "count"]
-    number: int = await conn.fetchval(f"{statement} WHERE {conditions}", *conditions.values)
+    with in_time():
+        number: int = await conn.fetchval(f"{statement} WHERE {conditions}", *conditions.values)
     return number
 
 
@@ -69,11 +70,12 @@ async def begin(conn: Connection) -> int:
 
 async def turn(conn: Connection, asked: Question, place: Place) -> Page:
     """The page at a place."""
-    async with conn.transaction():
-        await conn.execute(CUSTOM_PLANS)
-        if place.back:
-            return await _backward(conn, asked, place)
-        return await _forward(conn, asked, place)
+    with in_time():
+        async with conn.transaction():
+            await conn.execute(CUSTOM_PLANS)
+            if place.back:
+                return await _backward(conn, asked, place)
+            return await _forward(conn, asked, place)
 
 
 async def _forward(conn: Connection, asked: Question, place: Place) -> Page:

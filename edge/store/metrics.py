@@ -23,7 +23,7 @@ from edge.store.metric_sources import (
     key_condition,
     state,
 )
-from edge.store.pool import Connection
+from edge.store.pool import Connection, in_time
 from edge.store.sql import CUSTOM_PLANS, queries
 
 _q = queries("metrics")
@@ -85,9 +85,10 @@ class Counted(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def _snapshot(conn: Connection, now_us: int) -> AsyncIterator[State]:
-    async with conn.transaction(isolation="repeatable_read", readonly=True):
-        await conn.execute(CUSTOM_PLANS)
-        yield await state(conn, now_us=now_us)
+    with in_time():
+        async with conn.transaction(isolation="repeatable_read", readonly=True):
+            await conn.execute(CUSTOM_PLANS)
+            yield await state(conn, now_us=now_us)
 
 
 async def ask(conn: Connection, asked: Question, *, now_us: int) -> Answer:

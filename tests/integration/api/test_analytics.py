@@ -3,9 +3,12 @@
 import json
 from typing import Any
 
+import pytest
+
 from edge.api.params import rfc1123
 from edge.model.mailgun_json import event_id
 from edge.model.periods import DAY_US, floor
+from edge.store import pool
 from edge.store.pool import Pool
 from tests.integration.api.figures import failed, happen, message, opened
 from tests.integration.api.worlds import OTHER, OURS, Answer, World, serving
@@ -356,3 +359,18 @@ async def test_a_day_before_is_the_default_of_logs(db: Pool) -> None:
         assert _ids(await world.ask("POST", LOGS, json={})) == []
         asked = {"start": rfc1123(now - 2 * DAY_US)}
         assert _ids(await world.ask("POST", LOGS, json=asked)) == [event_id(one.event.id)]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", METRICS), ("GET", f"/v3/{OURS}/events")])
+async def test_a_question_that_takes_too_long(
+    db: Pool, database_url: str, method: str, path: str
+) -> None:
+    """It is the question's fault, and the answer says what to do: asking again would not help."""
+    async with pool.opened(database_url, max_size=1) as impatient, serving(db) as world:
+        async with impatient.acquire() as conn:
+            await conn.execute("SET statement_timeout = 200")
+        world.api.database = impatient
+        async with db.acquire() as conn, conn.transaction():
+            await conn.execute("LOCK TABLE events, hourly IN ACCESS EXCLUSIVE MODE")
+            answer = await world.ask(method, path)
+        assert (answer.status, "takes more than 30 s" in answer.message) == (400, True)
