@@ -23,6 +23,7 @@ from benchmarks import (
     latency,
     machine,
     memory,
+    reading,
     request_cost,
     sending,
     sni_miss,
@@ -40,7 +41,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
         *(instrumenting, dkim_signing, sending, webhooks, certificates),
-        *(tls_connection, certificate_memory, sni_miss, issuing),
+        *(tls_connection, certificate_memory, sni_miss, issuing, reading),
     )
 }
 

@@ -50,6 +50,11 @@ class Params:
         if self._mistakes:
             raise CallerError("; ".join(self._mistakes))
 
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """What was found wrong so far."""
+        return tuple(self._mistakes)
+
     def mistake(self, text: str) -> None:
         """Add a mistake that only the handler can see."""
         self._mistakes.append(text)

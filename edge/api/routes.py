@@ -11,6 +11,9 @@ from aiohttp import web
 
 from edge.api import (
     account_webhooks,
+    analytics_logs,
+    analytics_metrics,
+    analytics_tags,
     certificates,
     credentials,
     dkim_settings,
@@ -21,8 +24,10 @@ from edge.api import (
     lists,
     messages,
     outbox,
+    stats,
     stored_messages,
     suppressions,
+    tags,
     tracking_settings,
     verification,
     webhooks,
@@ -169,8 +174,55 @@ def _webhooks() -> list[Route]:
     return [one._replace(handler=webhooks.with_reasons(one.handler)) for one in found]
 
 
+_ANALYTICS: Final = (
+    Route("POST", "/v1/analytics/metrics", analytics_metrics.ask_metrics, Need.READ),
+    Route("POST", "/v1/analytics/usage/metrics", analytics_metrics.ask_usage, Need.READ),
+    Route("POST", "/v1/analytics/logs", analytics_logs.ask_logs, Need.READ),
+    Route("POST", "/v1/analytics/tags", analytics_tags.list_tags, Need.READ),
+    Route("PUT", "/v1/analytics/tags", analytics_tags.change_tag, Need.WRITE),
+    Route("DELETE", "/v1/analytics/tags", analytics_tags.delete_tag, Need.WRITE),
+    Route("GET", "/v1/analytics/tags/limits", analytics_tags.limits, Need.READ),
+    Route("GET", "/v3/stats/total", stats.of_account, Need.READ),
+    Route("GET", "/v3/stats/total/domains", stats.of_domains, Need.READ),
+    Route("GET", "/v3/stats/filter", stats.filtered, Need.READ),
+    Route("GET", "/v3/{name}/stats", stats.legacy, Need.READ),
+    Route("GET", "/v3/{name}/stats/total", stats.of_domain, Need.READ),
+)
+
+
+def _tags() -> list[Route]:
+    """A tag in the path, as SDKs write it, and in the query, as the reference does."""
+    routes = [Route("GET", "/v3/{name}/tags", tags.list_tags, Need.READ)]
+    for base in ("/v3/{name}/tags/{tag}", "/v3/{name}/tag"):
+        routes += [
+            Route("GET", base, tags.get_tag, Need.READ),
+            Route("PUT", base, tags.change_tag, Need.WRITE),
+            Route("DELETE", base, tags.delete_tag, Need.WRITE),
+            Route("GET", f"{base}/stats", tags.stats_of_tag, Need.READ),
+        ]
+    figures = "/v3/{name}/tag/stats/aggregates"
+    routes.append(Route("GET", figures, partial(tags.aggregates_of_tag, ""), Need.READ))
+    for many, one in (("countries", "country"), ("providers", "provider"), ("devices", "device")):
+        of_tag = partial(tags.aggregates_of_tag, one)
+        figures = f"/v3/{{name}}/tags/{{tag}}/stats/aggregates/{many}"
+        routes += [
+            Route("GET", figures, of_tag, Need.READ),
+            Route("GET", f"{DOMAIN}/tag/{many}", partial(tags.values_of, many), Need.READ),
+            Route(
+                "GET", f"/v3/{{name}}/aggregates/{many}", partial(stats.aggregates, many), Need.READ
+            ),
+        ]
+    return [*routes, Route("GET", f"{DOMAIN}/limits/tag", tags.limits, Need.READ)]
+
+
 ROUTES: Final = (
-    *(*_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATES),
+    *_DOMAINS,
+    *_SENDING,
+    *_EVENTS,
+    *_suppressions(),
+    *_CERTIFICATES,
+    *_ANALYTICS,
+    *_tags(),
     *_webhooks(),
 )
 

@@ -183,8 +183,10 @@ async def _unique(
 
 
 def _counted_as(event: Event) -> str:
-    """As the SQL function of this name: failures are counted by how and why."""
-    return f"{event.event}/{event.severity}/{event.reason}" if event.severity else event.event
+    """As the SQL function of this name."""
+    if event.severity:
+        return f"{event.event}/{event.severity}/{event.reason}"
+    return f"{event.event}/{event.reason}" if event.reason else event.event
 
 
 def _moment(event: Event) -> tuple[int, bytes]:

@@ -62,6 +62,7 @@ async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Rem
         "messages": (queries("messages")["expire"], days.facts),
         "webhooks_taken": (queries("webhook_queue")["expire_taken"], min(1, days.webhooks)),
         "webhook_deliveries": (queries("webhook_queue")["expire"], days.webhooks),
+        "tags": (queries("tags")["forget"], DAILY_DAYS),
         "uniques": (_q["expire_uniques"], 0),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),
     }

@@ -294,6 +294,26 @@ def test_figures_are_shown_and_verified(filled: None, world: World) -> None:
         ("opened", 1, 1),
     }
     assert "Every figure" in world.output(stats.app, "verify")
+    asked = ("metrics", "--by", "time", "--by", "country", "--metric", "opened_count")
+    more = ("--metric", "opened_rate", "--domain", "mg.example.com")
+    (row,) = (
+        json.loads(line)
+        for line in world.output(stats.app, *asked, *more, "--format", "json").splitlines()
+    )
+    assert (row["country"], row["opened_count"], row["opened_rate"]) == ("Unknown", 1, "0.0000")
+    lines = world.output(stats.app, *asked, "--where", "bot!=apple", "--format", "csv").splitlines()
+    assert lines[0] == "time,country,opened_count"
+    assert lines[1].endswith(",Unknown,1")
+    assert "Nothing was counted" in world.output(stats.app, *asked, "--where", "tag=none")
+    for wrong in (
+        ("--metric", "opens"),
+        ("--by", "colour"),
+        ("--where", "colour=red"),
+        ("--begin", "1d", "--end", "2d"),
+        ("--by", "time", "--by", "tag", "--by", "bot", "--by", "domain"),
+    ):
+        with pytest.raises(CallerError):
+            world.run(stats.app, "metrics", *wrong)
 
 
 def test_verify_exits_with_1_on_differences(filled: None, damaged: None, world: World) -> None:
