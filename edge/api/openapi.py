@@ -13,12 +13,15 @@ from typing import Any, Final, NamedTuple
 
 from edge.api.auth import ALLOWED, Need
 from edge.api.described import (
+    analytics,
     certificates,
     domains,
     events,
     lists,
     messages,
+    stats,
     suppressions,
+    tags,
     webhooks,
 )
 from edge.api.describing import JSON, MESSAGE, TOO_MANY, Described, Field, Operation, Schema
@@ -26,7 +29,7 @@ from edge.api.routes import ROUTES, Route
 
 RESOURCES: Final = (
     *(domains, messages, events, webhooks, suppressions, lists),
-    certificates,
+    *(stats, analytics, tags, certificates),
 )
 """In the order of the pages."""
 
