@@ -51,9 +51,6 @@ def with_reasons(handler: Handler) -> Handler:
     @wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
         try:
-            if "name" in request.match_info:  # who may not know the domain learns nothing else
-                async with request.app[API].connection() as conn:
-                    await domain_of(request, conn)
             return await handler(request)
         except NotFound as error:
             if str(error) != MISSING:
