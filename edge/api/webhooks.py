@@ -46,10 +46,13 @@ def refused(status: int, key: str, text: str) -> web.Response:
 
 
 def with_reasons(handler: Handler) -> Handler:
-    """What the caller did wrong, as these paths tell it."""
+    """What the caller did wrong, as these paths tell it; first of all whose domain it is."""
 
     @wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
+        if "name" in request.match_info:
+            async with request.app[API].connection() as conn:
+                await domain_of(request, conn)
         try:
             return await handler(request)
         except NotFound as error:
