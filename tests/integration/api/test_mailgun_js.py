@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edge.model.mailgun_json import event_id
-from edge.store import partitions
+from edge.store import partitions, rollups
 from edge.store.pool import Pool
+from tests.integration.api.figures import happen, message, opened
 from tests.integration.api.node import node
 from tests.integration.api.worlds import OURS, World, serving
 from tests.integration.store import worlds as stored
@@ -74,14 +75,60 @@ def _lists(got: dict[str, Any]) -> None:
     assert got["missing"]["status"] == 404
 
 
+def _webhooks(got: dict[str, Any]) -> None:
+    a, b = "https://hooks.example.com/a", "https://hooks.example.com/b"
+    assert a in json.dumps(got["made"])
+    assert got["taken"]["status"] == 400
+    for name in ("updated", "got"):
+        assert got[name]["urls"] == [a, b], name
+    assert got["listed"]["clicked"]["urls"] == [a, b]
+    assert b in json.dumps(got["gone"])
+    assert got["missing"]["status"] == 404
+
+
 async def test_everyday_calls(db: Pool, node_modules: Path) -> None:
-    """What its readme and examples do with domains, suppressions and mailing lists."""
+    """What its readme and examples do with domains, suppressions, lists and webhooks."""
     async with serving(db) as world:
-        parts = ("domains", "suppressions", "lists")
+        parts = ("domains", "suppressions", "lists", "webhooks")
         got = await asyncio.to_thread(node, node_modules, "everyday.js", world, *parts)
     _domains(got["domains"])
     _suppressions(got["suppressions"])
     _lists(got["lists"])
+    _webhooks(got["webhooks"])
+
+
+async def test_figures(db: Pool, node_modules: Path) -> None:
+    """Statistics, metrics, logs and tags, of the domain and of the account."""
+    async with serving(db) as world:
+        await happen(
+            world,
+            {"event": "accepted"} | message(1, "news"),
+            {"event": "delivered"} | message(1, "news"),
+            opened() | message(1, "news"),
+        )
+        async with db.acquire() as conn:
+            await rollups.run(conn, now_us=world.clock.now_us())
+        said = await asyncio.to_thread(node, node_modules, "everyday.js", world, "figures")
+    got = said["figures"]
+    assert sum(one["opened"]["total"] for one in got["domain"]["stats"]) == 1
+    assert sum(one["accepted"]["total"] for one in got["domain"]["stats"]) == 1
+    assert sum(one["opened"]["total"] for one in got["account"]["stats"]) == 1
+    (group,) = got["metrics"]["items"]
+    assert group["metrics"] == {"opened_count": 1, "opened_rate": "1.0000"}
+    assert got["usage"]["items"] == [] or "email_validation_count" in json.dumps(got["usage"])
+    assert [one["event"] for one in got["logs"]["items"]] == ["opened"]
+    assert [one["tag"] for one in got["tags"]["items"]] == ["news"]
+    assert got["tag"]["tag"] == "news"
+    assert got["described"]["message"] == "Tag updated"
+    assert (got["statistic"]["tag"], got["statistic"]["description"]) == ("news", "What is new")
+    for kind in ("country", "provider", "device"):
+        told = {"country": "countries", "provider": "providers", "device": "devices"}[kind]
+        assert sum(one["opened"] for one in got[told][kind].values()) == 1
+    assert [one["tag"] for one in got["accountTags"]["items"]] == ["news"]
+    assert got["limits"]["count"] == 1
+    assert got["renamed"]["message"] == "Tag updated"
+    assert got["gone"]["message"] == "Tag deleted"
+    assert got["again"]["status"] == 404
 
 
 async def _mailed(db: Pool, world: World) -> list[str]:

@@ -125,7 +125,52 @@ const events = async () => {
   };
 };
 
-const all = { domains, suppressions, lists, events };
+const figures = async () => {
+  const { domainTags } = client.domains;
+  const span = { start: new Date(Date.now() - 3 * 86400e3), end: new Date(Date.now() + 86400e3) };
+  const dated = { start: span.start.toUTCString(), end: span.end.toUTCString() };
+  return {
+    domain: await client.stats.getDomain(domain, { event: ['accepted', 'opened'], duration: '7d' }),
+    account: await client.stats.getAccount({ event: 'opened', ...span }),
+    metrics: await client.metrics.getAccount({
+      ...dated,
+      resolution: 'day',
+      dimensions: ['tag'],
+      metrics: ['opened_count', 'opened_rate'],
+      include_aggregates: true,
+    }),
+    usage: await client.metrics.getAccountUsage({
+      ...dated, dimensions: ['time'], metrics: ['email_validation_count'],
+    }),
+    logs: await client.logs.list({ ...span, events: ['opened'], pagination: { sort: 'timestamp:asc', limit: 10 } }),
+    tags: await domainTags.list(domain),
+    tag: await domainTags.get(domain, 'news'),
+    described: await domainTags.update(domain, 'news', 'What is new'),
+    statistic: await domainTags.statistic(domain, 'news', { event: 'opened' }),
+    countries: await domainTags.countries(domain, 'news'),
+    providers: await domainTags.providers(domain, 'news'),
+    devices: await domainTags.devices(domain, 'news'),
+    accountTags: await client.tags.list({ pagination: { sort: 'lastseen:desc', limit: 10 } }),
+    limits: await client.tags.limits(),
+    renamed: await client.tags.update('news', 'Newer'),
+    gone: await client.tags.destroy('news'),
+    again: await attempt(client.tags.destroy('nothing')),
+  };
+};
+
+const webhooks = async () => {
+  const [a, b] = ['https://hooks.example.com/a', 'https://hooks.example.com/b'];
+  const found = { made: await client.webhooks.create(domain, 'clicked', a) };
+  found.taken = await attempt(client.webhooks.create(domain, 'clicked', a));
+  found.updated = await client.webhooks.update(domain, 'clicked', [a, b]);
+  found.got = await client.webhooks.get(domain, 'clicked');
+  found.listed = await client.webhooks.list(domain, {});
+  found.gone = await client.webhooks.destroy(domain, 'clicked');
+  found.missing = await attempt(client.webhooks.get(domain, 'clicked'));
+  return found;
+};
+
+const all = { domains, suppressions, lists, events, figures, webhooks };
 (async () => {
   const found = {};
   for (const part of parts) found[part] = await all[part]();
