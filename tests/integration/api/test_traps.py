@@ -3,6 +3,7 @@
 What is asked here in small is tested at length elsewhere; this is the list.
 """
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
@@ -13,11 +14,16 @@ import pytest
 from edge.api import openapi
 from edge.store import partitions
 from edge.store.pool import Pool
+from edge.webhooks.delivery import Poster
 from tests.integration.api.calls import ANN, MESSAGE, changed, send
+from tests.integration.api.figures import happen, message, opened
 from tests.integration.api.worlds import OURS, World, serving
 from tests.integration.store import worlds as stored
+from tests.integration.webhooks.receivers import receiving
+from tests.integration.webhooks.worlds import LOOPBACK
 
 Check = Callable[[World], Awaitable[None]]
+ANALYTICS: Final = "/v1/analytics"
 EVENTS: Final = f"/v3/{OURS}/events"
 DOMAIN: Final = f"/v3/domains/{OURS}"
 MINUTE: Final = 60_000_000
@@ -86,20 +92,67 @@ async def pages_both_ways(world: World) -> None:
 
 
 async def variables_are_objects_in_events(world: World) -> None:
-    """6: an object in events; the storage's URL a text."""
+    """6: an object in events, a JSON text in logs; the storage's URL a text, and in logs a list."""
     await send(world, [*MESSAGE, ("v:order", "7")])
     (event,) = (await world.ask("GET", EVENTS)).json["items"]
     assert event["user-variables"] == {"order": "7"}
     assert isinstance(event["storage"]["url"], str)
+    (log,) = (await world.ask("POST", f"{ANALYTICS}/logs", json={})).json["items"]
+    assert json.loads(log["user-variables"]) == {"order": "7"}
+    assert log["storage"]["url"] == [event["storage"]["url"]]
+
+
+async def rates_are_texts(world: World) -> None:
+    """7: rates are texts with four decimals, counts numbers; no sum is divided by zero."""
+    await happen(world, {"event": "delivered"} | message(1), opened() | message(1))
+    asked = {"metrics": ["opened_count", "opened_rate", "complained_rate", "bounce_rate"]}
+    (group,) = (await world.ask("POST", f"{ANALYTICS}/metrics", json=asked)).json["items"]
+    assert group["metrics"] == {
+        "opened_count": 1,
+        "opened_rate": "1.0000",
+        "complained_rate": "0.0000",
+        "bounce_rate": "0.0000",
+    }
+
+
+async def uniques_are_by_person_and_bot(world: World) -> None:
+    """14: one for each message, recipient and bot within seven days."""
+    await happen(
+        world,
+        *(opened() | message(1) for _ in range(3)),
+        *(opened(bot="apple") | message(1) for _ in range(2)),
+        opened() | message(2),
+    )
+    asked = {"metrics": ["opened_count", "unique_opened_count"]}
+    (group,) = (await world.ask("POST", f"{ANALYTICS}/metrics", json=asked)).json["items"]
+    assert group["metrics"] == {"opened_count": 6, "unique_opened_count": 3}
+
+
+async def webhooks_are_signed_in_texts(world: World) -> None:
+    """15 and 16: the timestamp is a text of whole seconds, the token has 50 characters."""
+    async with receiving() as receiver:
+        world.api.poster = lambda: Poster(world.clock, allowed=LOOPBACK)
+        path, url = f"{DOMAIN}/webhooks/opened/test", f"{receiver.url}/200/x"
+        for _ in range(2):
+            assert (await world.ask("PUT", path, data={"url": url})).json["code"] == 200
+            world.clock.advance(100)
+        first, second = (post.signature for post in receiver.posts)
+    assert re.fullmatch(r"\d{10}", first["timestamp"])
+    assert re.fullmatch("[0-9a-f]{50}", first["token"])
+    assert re.fullmatch("[0-9a-f]{64}", first["signature"])
+    assert int(second["timestamp"]) - int(first["timestamp"]) == 100
 
 
 async def unknown_analytics(world: World) -> None:
     """8: below /v1/analytics/ what is not there has the one key ``error``, wrong methods too."""
     for method in ("GET", "POST", "PUT", "DELETE"):
-        got = await world.ask(method, "/v1/analytics/nothing")
+        got = await world.ask(method, f"{ANALYTICS}/nothing")
         assert got.status == 404
         assert set(got.json) == {"error"}
         assert "not found" in got.json["error"]
+    for path in ("metrics", "logs", "tags"):
+        got = await world.ask("GET", f"{ANALYTICS}/{path}")
+        assert (got.status, set(got.json)) == (404, {"error"}), path
 
 
 async def forbidden(world: World) -> None:
@@ -128,7 +181,13 @@ async def every_spelling(world: World) -> None:
 
 
 async def both_versions(world: World) -> None:
-    """11: domains in v3 and v4 alike."""
+    """11: domains in v3 and v4 alike; tags by path and by query, with a plus for a space."""
+    await send(world, [*MESSAGE, ("o:tag", "spring sale")])
+    by_query = await world.ask("GET", f"/v3/{OURS}/tag?tag=spring+sale")
+    for written in ("spring%20sale", "spring+sale"):
+        by_path = await world.ask("GET", f"/v3/{OURS}/tags/{written}")
+        assert by_path.json == by_query.json, written
+        assert by_path.json["tag"] == "spring sale"
     for method, path in (("GET", ""), ("GET", f"/{OURS}"), ("PUT", f"/{OURS}")):
         third = await world.ask(method, f"/v3/domains{path}")
         fourth = await world.ask(method, f"/v4/domains{path}")
@@ -136,7 +195,10 @@ async def both_versions(world: World) -> None:
 
 
 async def zones(world: World) -> None:
-    """12: suppressions say UTC, domains GMT, lists -0000."""
+    """12: suppressions and statistics say UTC, domains GMT, lists -0000, metrics +0000.
+
+    Tags and webhooks have RFC 3339, which Go's client reads.
+    """
     await world.ask("POST", f"/v3/{OURS}/bounces", data={"address": ANN})
     await world.ask("POST", f"/v3/{OURS}/whitelists", data={"address": ANN})
     await world.ask("POST", "/v3/lists", data={"address": f"news@{OURS}"})
@@ -150,6 +212,17 @@ async def zones(world: World) -> None:
         said = said["created_at"] if isinstance(said, dict) else said
         assert said.endswith(f" {zone}"), path
         assert abs(parsedate_to_datetime(said).timestamp() - world.clock.now()) < 5
+    stats = await world.ask("GET", f"/v3/{OURS}/stats/total?event=opened")
+    assert stats.json["stats"][0]["time"].endswith(" UTC")
+    figures = await world.ask("POST", f"{ANALYTICS}/metrics", json={})
+    assert figures.json["start"].endswith(" +0000")
+    await send(world, [*MESSAGE, ("o:tag", "news")])
+    tag = await world.ask("GET", f"/v3/{OURS}/tag?tag=news")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", tag.json["first-seen"])
+    hook = {"url": "https://hooks.example.com/", "event_types": "opened"}
+    await world.ask("POST", "/v1/webhooks", data=hook)
+    (made,) = (await world.ask("GET", "/v1/webhooks")).json["webhooks"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", made["created_at"])
 
 
 async def html_only_is_true(world: World) -> None:
@@ -207,6 +280,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     brackets_of_ids,
     pages_both_ways,
     variables_are_objects_in_events,
+    rates_are_texts,
+    uniques_are_by_person_and_bot,
+    webhooks_are_signed_in_texts,
     unknown_analytics,
     forbidden,
     every_spelling,
