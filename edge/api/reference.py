@@ -93,6 +93,7 @@ def _index(public_url: str) -> str:
         about=openapi.ABOUT,
         public_url=public_url,
         resources=[(one.TITLE, slug(one.TITLE), _of(one.TITLE)) for one in RESOURCES],
+        identifier=openapi.identifier,
         roles=openapi.roles,
     )
 

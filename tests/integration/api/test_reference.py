@@ -63,11 +63,13 @@ class _Page(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.links: list[str] = []
+        self.anchors: list[str] = []
         self.words: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
+        self.anchors += [value or "" for name, value in attrs if name == "id"]
         self.links += [value or "" for name, value in attrs if name in ("href", "src")]
         assert not any(name.startswith("on") or name == "style" for name, _ in attrs)
 
@@ -80,7 +82,7 @@ async def test_the_pages_are_whole_and_load_nothing(db: Pool) -> None:
     async with serving(db) as world:
         index = await world.ask("GET", "/docs", key="")
         assert index.status == 200
-        seen = ""
+        seen, links, anchors = "", set[str](), set[str]()
         for title in ("", *(f"/{slug(one.TITLE)}" for one in RESOURCES)):
             got = await world.ask("GET", f"/docs{title}", key="")
             assert got.status == 200
@@ -95,8 +97,11 @@ async def test_the_pages_are_whole_and_load_nothing(db: Pool) -> None:
             assert f"style-src 'sha256-{digest}'" in policy
             assert "default-src 'none'" in policy
             seen += " ".join(page.words) if title else ""
-            for link in page.links:
-                assert (await world.ask("HEAD", link, key="")).status == 200, link
+            anchors |= {f"/docs{title}#{anchor}" for anchor in page.anchors}
+            links |= set(page.links)
+        for link in links:
+            assert (await world.ask("HEAD", link, key="")).status == 200, link
+        assert {link for link in links if "#" in link} == anchors
         for route in ROUTES:
             assert f"{route.method} {route.path}" in seen
         assert (await world.ask("GET", "/docs/nothing", key="")).status == 404
