@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 
 from edge.model.event import Event
+from edge.returns.reasons import Reason
 from edge.sending.message import Origin
-from edge.sending.replies import Reason, Verdict
+from edge.sending.replies import Verdict
 from edge.store.suppressions import Block
 
 SUPPRESSED: Final = {

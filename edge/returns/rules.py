@@ -1,0 +1,102 @@
+"""Rules that know a failure by its wording: a name, a reason, phrases, and where they are documented.
+
+All phrases of all rules are searched in one pass of one RE2 set, whose time is linear in the text;
+of the rules that match, the first in :data:`RULES` decides. RE2 knows neither look-around nor
+references back, so a phrase that must not count elsewhere belongs into an earlier rule.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import re2
+
+from edge.returns.reasons import Phase, Reason
+
+MOST_TEXT: Final = 4_000
+"""Characters of a reply that are searched; what decides stands at its beginning."""
+
+_SPACES = re.compile(r"\s+")
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00a0": " ", "\u00b4": "'"})
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """Text that decides; ``source`` says where it is documented, ``phases`` when it may be said."""
+
+    name: str
+    reason: Reason
+    source: str
+    phrases: tuple[str, ...]
+    phases: frozenset[Phase] = frozenset(Phase)
+    weak: bool = False
+    """Asked only after the status: words that go with many a refusal."""
+
+
+def rule(
+    name: str,
+    reason: Reason,
+    source: str,
+    text: str,
+    *phases: Phase,
+    weak: bool = False,
+) -> Rule:
+    """A rule from one phrase (RE2, any case) a line."""
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    return Rule(name, reason, source, lines, frozenset(phases or Phase), weak)
+
+
+class Match(msgspec.Struct, frozen=True):
+    """The rule that decided and the words it matched."""
+
+    rule: Rule
+    words: str
+
+
+def _options() -> Any:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.max_mem = 256 << 20
+    options.log_errors = False
+    return options
+
+
+class Matcher:
+    """Finds the first rule of an ordered list that a text matches."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self.rules = tuple(rules)
+        options = _options()
+        self._set = re2.Set.SearchSet(options)
+        self._owner: list[int] = []
+        self._patterns: list[Any] = []
+        for place, one in enumerate(self.rules):
+            for phrase in one.phrases:
+                self._set.Add(phrase)
+                self._owner.append(place)
+                self._patterns.append(re2.compile(phrase, options))
+        self._set.Compile()
+
+    def first(self, text: str, phase: Phase | None = None) -> Match | None:
+        """The first rule whose phrase stands in an already :func:`plain` text."""
+        found = self._set.Match(text) or ()  # None where nothing matches
+        for number in sorted(found):  # phrases were added in the order of the rules
+            one = self.rules[self._owner[number]]
+            if phase is None or phase in one.phases:
+                words = self._patterns[number].search(text)
+                return Match(one, words.group(0)[:200] if words else "")
+        return None
+
+
+def plain(text: str) -> str:
+    """Text as rules want it: bounded, spaces folded, apostrophes straight, no lone surrogates."""
+    cut = text[: 2 * MOST_TEXT].encode("utf-8", "replace").decode("utf-8")
+    return _SPACES.sub(" ", cut.translate(_APOSTROPHES))[:MOST_TEXT].strip()
+
+
+def named(rules: Sequence[Rule]) -> dict[str, Rule]:
+    """Rules by name; a name stands for one rule only."""
+    found = {one.name: one for one in rules}
+    if len(found) != len(rules):
+        raise AssertionError("two rules have one name")
+    return found
