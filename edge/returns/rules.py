@@ -14,10 +14,12 @@ import re2
 
 from edge.returns.reasons import Phase, Reason
 
-MOST_TEXT: Final = 4_000
+MOST_TEXT: Final = 2_500
 """Characters of a reply that are searched; what decides stands at its beginning."""
 
 _SPACES = re.compile(r"\s+")
+# An address may spell anything ("spam@…"), and its dots would end what a phrase may span.
+_ADDRESS = re.compile(r"[^\s<>@()\[\];:,\"']{1,64}@[A-Za-z0-9.-]{0,252}[A-Za-z0-9]")
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00a0": " ", "\u00b4": "'"})
 
 
@@ -89,9 +91,10 @@ class Matcher:
 
 
 def plain(text: str) -> str:
-    """Text as rules want it: bounded, spaces folded, apostrophes straight, no lone surrogates."""
+    """Text as rules want it: bounded, spaces folded, apostrophes straight, addresses as ``a@b``."""
     cut = text[: 2 * MOST_TEXT].encode("utf-8", "replace").decode("utf-8")
-    return _SPACES.sub(" ", cut.translate(_APOSTROPHES))[:MOST_TEXT].strip()
+    folded = _SPACES.sub(" ", cut.translate(_APOSTROPHES))
+    return _ADDRESS.sub("a@b", folded)[:MOST_TEXT].strip()
 
 
 def named(rules: Sequence[Rule]) -> dict[str, Rule]:

@@ -108,7 +108,7 @@ RULES: Final = (
         (message|mail|e-?mail|header|attachment|data|file|body) (header )?(content |file |body )?(size|length)\b[^.;]{0,40}(exceed|limit|too|larger|big|over|maximum|greater|violat|than)
         exceed(s|ed|ing)? (the |our |your |my |a |an |this |maximum |fixed |allowed |recipient's |server'?s? |administrative |configured |global |local |remote |system |per-message )*(size|message size|maximum size|size limit|length|limit of \d+ ?(kb|mb|bytes|k|m)|message length|databytes|maximum message|max message|file size|attachment)
         (message|mail|e-?mail|attachments?|file)s?( (is|was|are|of|you sent|that you sent|has been|file|length|size|data|sent))*( way| far| much)? too (large|big|long)\b|too (large|big) (for|a |message|e-?mail|mail)|toolarge
-        size limit|limit of size|max(imum)? (message |mail )?size|message size|databytes|RecipSizeLimit|SendSizeLimit|larger than (the|allowed|\d)|over(sized)? message|message (is )?over[- ]?(size|large)
+        (message|mail|file|attachment|fixed|imposed|server|maximum|exceeds|exceeded|the|your|our|allowed) size limit|limit of size|max(imum)? (message |mail )?size|message size|databytes|RecipSizeLimit|SendSizeLimit|larger than (the|allowed|\d)|over(sized)? message|message (is )?over[- ]?(size|large)
         (größe|groesse|grösse) der nachricht|nachricht ist zu gro|zu groß|zu gross|trop (gros|volumineux|grand)|taille (maximale|du message|limite)|demasiado grande|tama.o m.ximo|muito grande|слишком (большо|велик)|troppo grande|メール(の)?サイズ|サイズが(大き|超)|超过.{0,6}(大小|限制)|邮件太大|too large to be sent
         bytes? (exceeds|limit|maximum)|\d+ ?(kb|mb|bytes) (is |was )?(over|exceeds|larger)|size of message
         """,
@@ -119,7 +119,7 @@ RULES: Final = (
         "RFC 7504 (521, 556); RFC 7505 (null MX); Postfix 3.0 release notes",
         r"""
         null ?mx|\bmx\b[^.;]{0,40}\bnull\b|domain (service )?not found or does not accept|(host|domain|server|site|system)[^.;]{0,60} (does not|doesn't|do not|don't|never|no longer|is not) accept(s|ing)? (any |incoming |inbound )?(e-?)?mails?\b
-        recipient domain (does not|doesn't) accept|(does not|doesn't|never) accepts? (any )?(e-?)?mail\b|smtp protocol (returned a permanent error|violation 556)
+        recipient domain (does not|doesn't) accept|(does not|doesn't|never) accepts? (any )?(e-?)?mail\b
         no mail (service|accepted|server) (here|for this|at this|on this)|is not accepting (any )?(mail|messages|e-?mail)( from anyone)?\.?$|name server: [^ ]{1,80}: host not found or does not accept
         (mailbox|account|address|user|recipient|alias)[^.;]{0,30} (does not|doesn't|do not) accept (any |incoming |external )?(e-?)?(mail|messages)|no(t)? (accept|receiv)\w* (any )?(mail|messages) (at|on|for) this (address|host|domain|mailbox|account)
         this (address|mailbox|account)[^.;]{0,30} (does|is|can) ?not (be used to )?(receive|accept|monitored|read)|send-?only|outgoing mail only|no-?reply (address|mailbox)|unmonitored (mailbox|address)|not (being )?monitored|this address is no longer accept(ing|s) (mail|messages|e-?mail)
