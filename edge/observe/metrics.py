@@ -54,6 +54,8 @@ CERTIFICATE_ALARMS: Counter
 CERTIFICATE_FAULTS: Gauge
 SUBMISSIONS: Counter
 SUBMITTING: Gauge
+RETURNS: Counter
+RETURNS_REFUSED: Counter
 MESSAGES_ACCEPTED: Counter
 TAGS_DROPPED: Counter
 DELIVERIES: Counter
@@ -186,6 +188,18 @@ SPECS: Final = {
         "edge_submissions",
         "Messages over SMTP: accepted, or the reason of a refusal.",
         ("outcome",),
+    ),
+    "RETURNS": Spec(
+        Counter,
+        "edge_returns",
+        "Mail that came back, by what became of it and what it was.",
+        ("outcome", "kind"),
+    ),
+    "RETURNS_REFUSED": Spec(
+        Counter,
+        "edge_returns_refused",
+        "Commands and mails that the listener for returns refused, by reason.",
+        ("reason",),
     ),
     "SUBMITTING": Spec(
         Gauge, "edge_submission_connections_open", "Open SMTP connections.", (), "livesum"

@@ -58,6 +58,7 @@ async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Rem
         "outbox": (queries("outbox")["expire"], days.messages),
         "deliveries": (queries("deliveries")["expire"], days.facts),
         "messages": (queries("messages")["expire"], days.facts),
+        "returns": (queries("returns")["expire"], days.facts),
         "uniques": (_q["expire_uniques"], 0),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),
     }
