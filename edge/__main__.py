@@ -24,6 +24,7 @@ COMMANDS = (
     "send",
     "queue",
     "suppression",
+    "report",
     "outbox",
     "token",
     "events",

@@ -19,6 +19,7 @@ from edge.api import (
     lists,
     messages,
     outbox,
+    reports,
     stored_messages,
     suppressions,
     tracking_settings,
@@ -136,7 +137,13 @@ _EVENTS: Final = (
 )
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATES)
+_RETURNS: Final = (
+    Route("POST", "/v1/reports", reports.report, Need.WRITE),
+    Route("POST", "/v1/reports/explain", reports.explain, Need.READ),
+)
+
+
+ROUTES: Final = (*_RETURNS, *_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATES)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

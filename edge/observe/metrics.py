@@ -56,6 +56,7 @@ SUBMISSIONS: Counter
 SUBMITTING: Gauge
 RETURNS: Counter
 RETURNS_REFUSED: Counter
+RETURNS_CONNECTIONS: Gauge
 MESSAGES_ACCEPTED: Counter
 TAGS_DROPPED: Counter
 DELIVERIES: Counter
@@ -200,6 +201,9 @@ SPECS: Final = {
         "edge_returns_refused",
         "Commands and mails that the listener for returns refused, by reason.",
         ("reason",),
+    ),
+    "RETURNS_CONNECTIONS": Spec(
+        Gauge, "edge_returns_connections_open", "Open SMTP connections of returns.", (), "livesum"
     ),
     "SUBMITTING": Spec(
         Gauge, "edge_submission_connections_open", "Open SMTP connections.", (), "livesum"

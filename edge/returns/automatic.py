@@ -59,14 +59,24 @@ def kind_of(headers: Headers, *, daemon: bool, report: str = "") -> tuple[Kind, 
     if _CHALLENGE.search(subject) or headers.has("x-boxbe-response") or headers.has("x-spamarrest"):
         return Kind.CHALLENGE, subject[:80]
     submitted = headers.get("auto-submitted").lower()
-    for name in ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-vacation",
-                 "x-mail-autoreply", "x-autoreply-from", "x-autoreply-domain"):
+    for name in (
+        "x-autoreply",
+        "x-autorespond",
+        "x-autoresponder",
+        "x-auto-reply",
+        "x-vacation",
+        "x-mail-autoreply",
+        "x-autoreply-from",
+        "x-autoreply-domain",
+    ):
         value = headers.get(name).lower()
         if headers.has(name) and value not in {"no", "false", "0"}:
             return Kind.AUTO_REPLY, name
     if headers.get("precedence").lower() in {"auto_reply", "auto-reply", "autoreply"}:
         return Kind.AUTO_REPLY, "precedence: auto_reply"
-    if "vacation" in submitted or headers.get("x-auto-response-suppress") and _AWAY.search(subject):
+    if "vacation" in submitted or (
+        headers.get("x-auto-response-suppress") and _AWAY.search(subject)
+    ):
         return Kind.AUTO_REPLY, "auto-submitted"
     if _AWAY.search(subject):
         return Kind.AUTO_REPLY, subject[:80]

@@ -86,7 +86,8 @@ def _said(group: dict[str, str]) -> Said | None:
     status = normal(".".join(match.groups())) if match else ""
     return Said(
         recipient=trimmed(recipient),
-        diagnostic=group.get("diagnostic-code", "") or group.get("x-diagnostic-code", "")
+        diagnostic=group.get("diagnostic-code", "")
+        or group.get("x-diagnostic-code", "")
         or group.get("x-supplementary-info", ""),
         status=status,
         action=_action(group.get("action", ""), status),

@@ -26,7 +26,9 @@ _COMPLAINT_SUBJECT = re.compile(
     r"complaint about message from|abuse report|spam complaint|fw: ?\[?spam|email feedback report",
     re.I,
 )
-_FROM_PROVIDER = re.compile(r"staff@(hotmail|outlook|live)\.com|scomp@aol|feedback@|fbl[-.@]|arf@|abuse@", re.I)
+_FROM_PROVIDER = re.compile(
+    r"staff@(hotmail|outlook|live)\.com|scomp@aol|feedback@|fbl[-.@]|arf@|abuse@", re.I
+)
 _HEADS: Final = (
     "x-hmxmroriginalrecipient",
     "x-original-recipient",
@@ -65,10 +67,15 @@ def is_old_style(headers: Headers, returned: Headers | None) -> bool:
 
 
 def recipients(report: Headers | None, returned: Headers | None) -> list[str]:
-    """Who complains: as the report says, else as the returned message does; redacted ones left out."""
+    """Who complains: as the report says, else as what is returned does; none that is redacted."""
     found: list[str] = []
     if report is not None:
-        for name in ("original-rcpt-to", "removal-recipient", "original-recipient", "x-original-to"):
+        for name in (
+            "original-rcpt-to",
+            "removal-recipient",
+            "original-recipient",
+            "x-original-to",
+        ):
             for value in report.all(name):
                 found += addresses(value)
             if found := _known(found):

@@ -13,15 +13,19 @@ from edge.returns.texts import phase_in, reply_in, status_in
 
 LONGEST_REPLY: Final = 1_000
 
-_MOBILE = re.compile(r"\b(docomo|ezweb|au\.com|softbank|vodafone|i\.softbank)\b.{0,3}(ne\.jp|com)", re.I)
+_MOBILE = re.compile(
+    r"\b(docomo|ezweb|au\.com|softbank|vodafone|i\.softbank)\b.{0,3}(ne\.jp|com)", re.I
+)
 _GAVE_UP = re.compile(r"timed? ?out|no answer|4\.4\.[17]|not respond|no response", re.I)
 _UNAVAILABLE = re.compile(
     r"\b550\b.{0,40}(requested (mail )?action (was )?not taken:? ?mailbox unavailable"
-    r"|mailbox unavailable)", re.I
+    r"|mailbox unavailable)",
+    re.I,
 )
 _ALWAYS: Final = re.compile(
-    r"this is a permanent error;? ?(?:i've given up)?|sorry it didn't work out|permanent (?:fatal )?errors?|"
-    r"(?:could|can) ?not be delivered to (?:one or more|some)|please try again|for (?:further )?assistance[^.]{0,80}",
+    r"this is a permanent error;? ?(?:i've given up)?|sorry it didn't work out|"
+    r"permanent (?:fatal )?errors?|(?:could|can) ?not be delivered to (?:one or more|some)|"
+    r"please try again|for (?:further )?assistance[^.]{0,80}",
     re.I,
 )
 _SPACE = re.compile(r"\s+")
@@ -31,8 +35,9 @@ _SCHEME = re.compile(r"^\s*(?:smtp|x-[a-z0-9-]+|dns|unix|lmtp|http|local)\s*;\s*
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """What a report says of one recipient.
 
-    ``diagnostic`` is the server's reply as it is quoted, ``context`` what people are told beside it,
-    ``around`` what stands before that, ``status`` the report's own enhanced status, ``action`` RFC 3464's word.
+    ``diagnostic`` is the server's reply as it is quoted, ``context`` what people are told beside
+    it, ``around`` what stands before that, ``status`` the report's own enhanced status, ``action``
+    RFC 3464's word.
     """
 
     recipient: str
@@ -117,16 +122,14 @@ def _adjusted(said: Said, found: Decision, phase: Phase | None) -> Decision:
     late = phase in {Phase.DATA, Phase.DOT}
     if early and found.reason in {Reason.USER_UNKNOWN, Reason.MOVED}:
         return Decision(Reason.REJECTED, f"{found.rule}-before-rcpt", found.words, found.source)
-    if late and found.reason is Reason.USER_UNKNOWN and _MOBILE.search(
-        said.recipient + " " + said.remote
+    if (
+        late
+        and found.reason is Reason.USER_UNKNOWN
+        and _MOBILE.search(said.recipient + " " + said.remote)
     ):
         source = "au and NTT docomo: a user's own filter answers 550 unknown user after DATA"
         return Decision(Reason.FILTERED, "mobile-filter", found.words, source)
-    if (
-        found.reason is Reason.NETWORK
-        and said.action == "failed"
-        and _GAVE_UP.search(found.words)
-    ):
+    if found.reason is Reason.NETWORK and said.action == "failed" and _GAVE_UP.search(found.words):
         source = "RFC 3463 X.4.7: what failed for good for want of an answer was given up"
         return Decision(Reason.EXPIRED, f"{found.rule}-given-up", found.words, source)
     return found

@@ -26,7 +26,9 @@ MOST_TEXT: Final = 128 * 1024
 """Octets of one text part that are decoded."""
 
 _FIELD = re.compile(r"([!-9;-~]{1,76})[ \t]*:(.*)", re.DOTALL)
-_PARAMETER = re.compile(r';\s*([A-Za-z0-9_-]{1,40})\*?0?\*?\s*=\s*(?:"([^"]{0,400})"|([^\s;"]{1,400}))')
+_PARAMETER = re.compile(
+    r';\s*([A-Za-z0-9_-]{1,40})\*?0?\*?\s*=\s*(?:"([^"]{0,400})"|([^\s;"]{1,400}))'
+)
 
 
 class Headers:
@@ -87,10 +89,7 @@ def split(raw: bytes) -> tuple[Headers, bytes]:
         return Headers([]), raw[1:]
     end = raw.find(b"\n\n", 0, MOST_HEADER)
     head = raw[:MOST_HEADER] if end < 0 else raw[:end]
-    if end >= 0:
-        body = raw[end + 2 :]
-    else:
-        body = raw[MOST_HEADER:]
+    body = raw[end + 2 :] if end >= 0 else raw[MOST_HEADER:]
     return Headers(fields_of(head)), body
 
 

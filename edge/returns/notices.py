@@ -33,15 +33,45 @@ _LABELS = (
 # Ranked: the first pattern that finds any line decides.
 _RANKS: Final = (
     # <a@b>: reason     a@b:     "a@b":      (QSBMF, Postfix, Exim at GMX, James)
-    re.compile(_OPEN + r"<?(?:" + _SCHEMES + r")?(?P<a>[^\s<>]{1,320}@[^\s<>:]{1,255})>?\"?(?: ?\((?:expanded|generated|ultimately|originally|reason)[^)]{0,300}\))?\s?:(?:\s|$)", re.I),
+    re.compile(
+        _OPEN
+        + r"<?(?:"
+        + _SCHEMES
+        + r")?(?P<a>[^\s<>]{1,320}@[^\s<>:]{1,255})>?\"?(?: ?\((?:expanded|generated|ultimately|originally|reason)[^)]{0,300}\))?\s?:(?:\s|$)",
+        re.I,
+    ),
     # Recipient: [SMTP:a@b]    Final-Recipient: rfc822;a@b
-    re.compile(_OPEN + _LABELS + r"\s{0,3}[:：=]\s{0,8}[<\[\"']?(?:" + _SCHEMES + r"\s?)?<?(?P<a>[^\s<>\[\]\"']{1,320}@[^\s<>\[\]\"']{1,255})", re.I),
+    re.compile(
+        _OPEN
+        + _LABELS
+        + r"\s{0,3}[:：=]\s{0,8}[<\[\"']?(?:"
+        + _SCHEMES
+        + r"\s?)?<?(?P<a>[^\s<>\[\]\"']{1,320}@[^\s<>\[\]\"']{1,255})",
+        re.I,
+    ),
     # a@b on a line of its own, perhaps in brackets, with a remark or as a link
-    re.compile(_OPEN + r"(?:[^\s@<>()]{1,40} {1,3}){0,4}<?\[?(?:" + _SCHEMES + r")?(?P<a>[^\s<>\[\]@]{1,64}@[^\s<>\[\]@()]{1,255})\]?>?(?:<mailto:[^>\s]{1,320}>|\(mailto:[^)\s]{1,320}\))?\s{0,8}(?:\([^)]{0,300}\)?)?[\"')\]:;,.]{0,3}\s*$", re.I),
+    re.compile(
+        _OPEN
+        + r"(?:[^\s@<>()]{1,40} {1,3}){0,4}<?\[?(?:"
+        + _SCHEMES
+        + r")?(?P<a>[^\s<>\[\]@]{1,64}@[^\s<>\[\]@()]{1,255})\]?>?(?:<mailto:[^>\s]{1,320}>|\(mailto:[^)\s]{1,320}\))?\s{0,8}(?:\([^)]{0,300}\)?)?[\"')\]:;,.]{0,3}\s*$",
+        re.I,
+    ),
     # a@b on Tue, 1 Oct ...     a@b ... User unknown     a@b  Invalid Address, ERROR_CODE :550
-    re.compile(_OPEN + r"<?\[?(?:" + _SCHEMES + r")?(?P<a>[^\s<>\[\]@]{1,64}@[^\s<>\[\]@]{1,255})\]?>?(?: on \w{3}|\.\.\.|\s{1,8}[A-Z#(\-]|,)", re.I),
+    re.compile(
+        _OPEN
+        + r"<?\[?(?:"
+        + _SCHEMES
+        + r")?(?P<a>[^\s<>\[\]@]{1,64}@[^\s<>\[\]@]{1,255})\]?>?(?: on \w{3}|\.\.\.|\s{1,8}[A-Z#(\-]|,)",
+        re.I,
+    ),
     # Unknown user: a@b    550 5.1.1 <a@b>...    RCPT TO:<a@b>     delivery to a@b failed
-    re.compile(r"(?:unknown user|unknown host|user unknown|mailbox exceeds allowed size|user mailbox[^:]{0,40}|invalid final delivery user|rcpt to|deliver(?:ed)?(?: message| mail| it)? to(?: the)?(?: following)?(?: address| recipient| user| user/domain)?|delivery to|could not be delivered to|not delivered to|message to|e-?mail to|mail to|sent to|failed to reach|couldn't be delivered to|wasn't delivered to|user|address|recipient|mailbox|[45]\d\d(?:[ -]+[45]\.\d{1,3}\.\d{1,3})?)[\s:：\"'<\[(]{1,8}(?:" + _SCHEMES + r")?(?P<a>[^\s<>\[\]\"'@]{1,64}@[^\s<>\[\]\"'@,;:()]{1,255})", re.I),
+    re.compile(
+        r"(?:unknown user|unknown host|user unknown|mailbox exceeds allowed size|user mailbox[^:]{0,40}|invalid final delivery user|rcpt to|deliver(?:ed)?(?: message| mail| it)? to(?: the)?(?: following)?(?: address| recipient| user| user/domain)?|delivery to|could not be delivered to|not delivered to|message to|e-?mail to|mail to|sent to|failed to reach|couldn't be delivered to|wasn't delivered to|user|address|recipient|mailbox|[45]\d\d(?:[ -]+[45]\.\d{1,3}\.\d{1,3})?)[\s:：\"'<\[(]{1,8}(?:"
+        + _SCHEMES
+        + r")?(?P<a>[^\s<>\[\]\"'@]{1,64}@[^\s<>\[\]\"'@,;:()]{1,255})",
+        re.I,
+    ),
 )
 _NOT_RECIPIENT = re.compile(
     r"^[\s>*]{0,8}(?:from|sender|von|de|absender|return-path|reply-to|message-?id|subject|cc|x-[\w-]{1,40}|date|sent|received|contact|e-?mail:? ?postmaster|remote host|reporting-mta|content-id|in-reply-to|references|list-[\w-]{1,20}|errors-to|exp.diteur|remitente|отправитель|差出人|发件人)\s?[:：]"
@@ -49,9 +79,12 @@ _NOT_RECIPIENT = re.compile(
     re.I,
 )
 _NOBODY = re.compile(
-    r"^(?:mailer-daemon|postmaster|abuse|mail-daemon|mdaemon|hostmaster|majordomo|listserv)@|\.(?:png|gif|jpg)$|^(?:[0-9a-f-]{20,}|\d{10,}[.\w-]*)@|@(?:\d+\.){3}\d+$", re.I
+    r"^(?:mailer-daemon|postmaster|abuse|mail-daemon|mdaemon|hostmaster|majordomo|listserv)@|\.(?:png|gif|jpg)$|^(?:[0-9a-f-]{20,}|\d{10,}[.\w-]*)@|@(?:\d+\.){3}\d+$",
+    re.I,
 )
-_LABELLED_TO = re.compile(r"^[\s>*]{0,8}(?:to|an|à|a|para|кому|宛先|收件人)\s?[:：]\s?(?P<rest>.{3,800})$", re.I)
+_LABELLED_TO = re.compile(
+    r"^[\s>*]{0,8}(?:to|an|à|a|para|кому|宛先|收件人)\s?[:：]\s?(?P<rest>.{3,800})$", re.I
+)
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -92,9 +125,7 @@ def _named(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
     return _left(notice, lines)
 
 
-def _ranked(
-    notice: Notice, lines: list[str], pattern: re.Pattern[str]
-) -> list[tuple[str, int]]:
+def _ranked(notice: Notice, lines: list[str], pattern: re.Pattern[str]) -> list[tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for place, line in enumerate(lines):
         if "@" not in line or _NOT_RECIPIENT.search(line):

@@ -177,7 +177,7 @@ def _is_vague(groups: list[Said]) -> bool:
 
 def _completed(mail: Mail, group: Said, told: list[Said]) -> list[Said]:
     """A group with the text beside its address, and with an address if it had none."""
-    context = mail.notice[:notices.LONGEST_CONTEXT * 2]
+    context = mail.notice[: notices.LONGEST_CONTEXT * 2]
     if group.recipient:
         for said in told:
             if said.recipient.lower() in {group.recipient.lower(), group.final.lower()}:
@@ -195,12 +195,19 @@ def _completed(mail: Mail, group: Said, told: list[Said]) -> list[Said]:
 
 
 def _as_notice(mail: Mail) -> notices.Notice:
-    ours = {one.lower() for name in ("to", "from", "delivered-to", "reply-to", "sender")
-            for one in addresses(mail.headers.get(name)[:4_000])}
+    ours = {
+        one.lower()
+        for name in ("to", "from", "delivered-to", "reply-to", "sender")
+        for one in addresses(mail.headers.get(name)[:4_000])
+    }
     if mail.known.sender:
         ours.add(mail.known.sender.lower())
-    header = [one for name in ("x-failed-recipients", "x-failed-recipient")
-              for value in mail.headers.all(name) for one in addresses(value[:16_000])]
+    header = [
+        one
+        for name in ("x-failed-recipients", "x-failed-recipient")
+        for value in mail.headers.all(name)
+        for one in addresses(value[:16_000])
+    ]
     return notices.Notice(
         text=mail.notice,
         header=tuple(dict.fromkeys(header)),

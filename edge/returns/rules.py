@@ -1,4 +1,4 @@
-"""Rules that know a failure by its wording: a name, a reason, phrases, and where they are documented.
+"""Rules that know a failure by its wording: name, reason, phrases, and where they are documented.
 
 All phrases of all rules are searched in one pass of one RE2 set, whose time is linear in the text;
 of the rules that match, the first in :data:`RULES` decides. RE2 knows neither look-around nor

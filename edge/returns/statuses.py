@@ -1,4 +1,4 @@
-"""What enhanced status codes (RFC 3463, RFC 5248's IANA registry) and basic codes say of a failure."""
+"""What enhanced status codes (RFC 3463, RFC 5248) and basic codes say of a failure."""
 
 from typing import Final
 

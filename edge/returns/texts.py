@@ -29,12 +29,41 @@ REPLY: Final = re.compile(
 STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,2})\.(\d{1,3})(?![\d.]\d|\d)")
 
 _PHASES: Final = (
-    (Phase.DOT, re.compile(r"in reply to end of data|after (?:end of|sending) data|\(state 1[78]\)|\[BODY\]|after data command|end of message|failed after i sent the message", re.I)),
+    (
+        Phase.DOT,
+        re.compile(
+            r"in reply to end of data|after (?:end of|sending) data|\(state 1[78]\)|\[BODY\]|after data command|end of message|failed after i sent the message",
+            re.I,
+        ),
+    ),
     (Phase.DATA, re.compile(r"in reply to data|after data\b|>>> data", re.I)),
-    (Phase.RCPT, re.compile(r"in reply to rcpt|after rcpt|>>> rcpt|\[RCPT_TO\]|\(state 1[34]\)|does not like recipient|rcpt to command", re.I)),
-    (Phase.MAIL, re.compile(r"in reply to mail from|after mail from|>>> mail|\[MAIL_FROM\]|but sender was rejected|\(state 1[0-2]\)", re.I)),
-    (Phase.HELO, re.compile(r"in reply to (?:helo|ehlo)|after (?:helo|ehlo)|>>> (?:helo|ehlo)|but my name was rejected", re.I)),
-    (Phase.CONNECT, re.compile(r"after initial connection|but greeting failed|refused to talk to me|>>> connect", re.I)),
+    (
+        Phase.RCPT,
+        re.compile(
+            r"in reply to rcpt|after rcpt|>>> rcpt|\[RCPT_TO\]|\(state 1[34]\)|does not like recipient|rcpt to command",
+            re.I,
+        ),
+    ),
+    (
+        Phase.MAIL,
+        re.compile(
+            r"in reply to mail from|after mail from|>>> mail|\[MAIL_FROM\]|but sender was rejected|\(state 1[0-2]\)",
+            re.I,
+        ),
+    ),
+    (
+        Phase.HELO,
+        re.compile(
+            r"in reply to (?:helo|ehlo)|after (?:helo|ehlo)|>>> (?:helo|ehlo)|but my name was rejected",
+            re.I,
+        ),
+    ),
+    (
+        Phase.CONNECT,
+        re.compile(
+            r"after initial connection|but greeting failed|refused to talk to me|>>> connect", re.I
+        ),
+    ),
 )
 
 
@@ -69,7 +98,11 @@ def first_address(text: str) -> str:
 
 def without_tags(html: str) -> str:
     """The text of an HTML part: line breaks where blocks end, references decoded."""
-    text = _SCRIPT.sub(" ", html) if html.lower().count("<s") + html.lower().count("<head") < 200 else html
+    text = (
+        _SCRIPT.sub(" ", html)
+        if html.lower().count("<s") + html.lower().count("<head") < 200
+        else html
+    )
     text = _BREAK.sub("\n", text.replace("\n", " "))
     return unescape(_TAG.sub("", text)).replace("\u00a0", " ")
 

@@ -210,7 +210,7 @@ def failed(
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """What a bounce says: our reason, the server's code, status and words, the rule and its words."""
+    """What a bounce says: reason, the server's code, status and words; the rule and its words."""
 
     reason: Reason
     code: int

@@ -2,18 +2,18 @@
 
 What may act must prove that it knows a message of ours. The proof is an authenticated address: of
 the envelope, or within the report (the returned message carries its return path and its unsubscribe
-address). Nobody but the recipient and the servers on the way ever saw it, so a stranger can suppress
-nobody. Whoever may hand in reports by hand (command line, API key, import) is believed without one:
-there a message id and its recipient do, or a recipient and the time.
+address). Nobody but the recipient and the servers on the way ever saw it, so a stranger can
+suppress nobody. Whoever may hand in reports by hand (command line, API key, import) is believed
+without one: there a message id and its recipient do, or a recipient and the time.
 
 Whatever comes back is accounted for: acted upon, already known, of no consequence (an auto-reply, a
 notice of delay), or kept unread with the reason.
 """
 
+import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 import structlog
@@ -24,10 +24,12 @@ from edge.model.tokens import Level
 from edge.observe import metrics
 from edge.returns.reading import read
 from edge.returns.reasons import Reason
-from edge.returns.report import Kind, Recipient, Report, as_json
+from edge.returns.report import Kind, Recipient, Report
 from edge.sending import events as told
 from edge.sending.message import Options
-from edge.sending.return_path import Purpose, ReturnPaths
+from edge.sending.path_keys import PathKeys
+from edge.sending.return_path import Purpose
+from edge.sending.returned_mail import Mail, Matched, Outcome, Result
 from edge.store import events, returns
 from edge.store.pool import Connection
 from edge.store.returns import Claim, Sent, Unparsed
@@ -55,7 +57,7 @@ COUNTING: Final = frozenset(
         Reason.UNDEFINED,
     }
 )
-"""Soft reasons that say something of the mailbox: those of spam, rates or policy are the sender's."""
+"""Soft reasons that say something of the mailbox; those of spam, rates or policy do not."""
 
 _NO_CONSEQUENCE: Final = frozenset(
     {
@@ -70,75 +72,20 @@ _NO_CONSEQUENCE: Final = frozenset(
         Kind.AUTH_REPORT,
     }
 )
+LARGE: Final = 128 * 1024
+"""Octets from which a mail is read in a thread, so that others need not wait for it."""
+
 MOST_MATCHED: Final = 100
 """Deliveries of one report that are acted upon."""
 
 
-class Outcome(StrEnum):
-    """What a mail that came back led to."""
-
-    RECORDED = "recorded"
-    DUPLICATE = "duplicate"
-    NOTED = "noted"
-    UNPARSED = "unparsed"
-    FULL = "full"
-
-
-class Matched(msgspec.Struct, frozen=True, kw_only=True):
-    """One delivery that a report is about, and what was done. ``by`` says how it was found."""
-
-    domain: str
-    recipient: str
-    message_id: str
-    by: str
-    fresh: bool
-    event_id: str
-    suppressed: bool
-
-
-class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one mail; ``number`` is that of an unparsed one."""
-
-    outcome: Outcome
-    report: Report
-    matched: tuple[Matched, ...] = ()
-    why: str = ""
-    number: int | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """As the API and the command line give it."""
-        return {
-            "outcome": self.outcome.value,
-            "why": self.why,
-            "unparsed": self.number,
-            "matched": [msgspec.to_builtins(one) for one in self.matched],
-            "report": as_json(self.report),
-        }
-
-
-class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """A mail that came back. ``way`` is smtp, api, cli or import; ``to`` the envelope's recipients.
-
-    ``trusted``: whoever hands it in may report without proof. ``domain``: only of this domain.
-    """
-
-    raw: bytes
-    way: str
-    to: tuple[str, ...] = ()
-    trusted: bool = False
-    domain: int | None = None
-    at: int | None = None
-
-
 class Returns:
-    """Takes mail that came back. ``paths`` gives the present keys of return paths, ``soft_run`` the
-    length of a run of soft failures that suppresses (0: never)."""
+    """Takes mail that came back. ``keys`` are those of return paths, ``soft_run`` is the length of
+    a run of soft failures that suppresses (0: never)."""
 
-    def __init__(
-        self, clock: Clock, paths: Callable[[], ReturnPaths | None], *, public_url: str, soft_run: int
-    ) -> None:
+    def __init__(self, clock: Clock, keys: PathKeys, *, public_url: str, soft_run: int) -> None:
         self._clock = clock
-        self._paths = paths
+        self._keys = keys
         self._public_url = public_url
         self._soft_run = soft_run
 
@@ -147,7 +94,11 @@ class Returns:
 
         Raises what Postgres raises (:data:`edge.store.pool.UNAVAILABLE`): nothing was done then.
         """
-        report = read(mail.raw)
+        if len(mail.raw) > LARGE:
+            report = await asyncio.to_thread(read, mail.raw)
+        else:
+            report = read(mail.raw)
+        await self._keys.refresh(conn)
         async with conn.transaction():
             result = await self._taken(conn, mail, report)
         metrics.RETURNS.labels(result.outcome.value, report.kind.value).inc()
@@ -181,7 +132,7 @@ class Returns:
 
     def _of(self, addresses: Sequence[str], *purposes: Purpose) -> list[int]:
         """Delivery ids of the authentic ones among these addresses, each once."""
-        paths = self._paths()
+        paths = self._keys.paths
         if paths is None:
             return []
         found = {
@@ -249,7 +200,13 @@ class Returns:
     # --- what is done ---------------------------------------------------------------------------
 
     async def _act(
-        self, conn: Connection, mail: Mail, report: Report, sent: Sent, said: Recipient | None, by: str
+        self,
+        conn: Connection,
+        mail: Mail,
+        report: Report,
+        sent: Sent,
+        said: Recipient | None,
+        by: str,
     ) -> Matched:
         """Event, suppression and row of one delivery, unless they are there already."""
         at = self._now(mail)
@@ -323,7 +280,7 @@ class Returns:
     async def _unsubscribed(
         self, conn: Connection, mail: Mail, report: Report, ids: list[int]
     ) -> Result:
-        """Mail to ``%unsubscribe_email%`` (RFC 2369, RFC 8058): its address says who and from what."""
+        """Mail to ``%unsubscribe_email%`` (RFC 2369): its address says who, and from what."""
         sent = await returns.by_deliveries(conn, ids, mail.domain)
         if not sent:
             return await self._kept(conn, mail, report, "the delivery of this address is too old")
@@ -334,7 +291,7 @@ class Returns:
         return Result(outcome=outcome, report=asked, matched=tuple(done))
 
     async def _kept(self, conn: Connection, mail: Mail, report: Report, why: str) -> Result:
-        """Kept unread. A damaged copy is one mail with the whole one only if it is the same bytes."""
+        """Kept unread; the same bytes are kept once."""
         number = await returns.keep(
             conn,
             Unparsed(
@@ -385,9 +342,7 @@ def _spoken(said: Recipient | None) -> told.Spoken:
     )
 
 
-def _suppression(
-    sent: Sent, said: Recipient | None, event: Event, kind: str
-) -> SuppressionChange:
+def _suppression(sent: Sent, said: Recipient | None, event: Event, kind: str) -> SuppressionChange:
     bounced = kind == "bounce"
     code = str(said.code or 550) if said is not None else "550"
     return SuppressionChange(
@@ -420,7 +375,9 @@ def _unsubscribe(sent: Sent, event: Event) -> UnsubscribeChange:
 def _key(sent: Sent, what: str) -> bytes:
     """What makes two reports one: the delivery, and what is said of it."""
     whose = f"{sent.delivery}" if sent.delivery else f"{sent.message_id}\0{sent.recipient.lower()}"
-    return hashlib.sha256(f"{sent.domain}\0{whose}\0{what}".encode("utf-8", "replace")).digest()[:16]
+    return hashlib.sha256(f"{sent.domain}\0{whose}\0{what}".encode("utf-8", "replace")).digest()[
+        :16
+    ]
 
 
 def _storable(text: str) -> str:
