@@ -40,9 +40,14 @@ FORMATS: Final = (
         r"this is the mailer-daemon, please do not reply|an error has occurred while attempting to deliver a message for",
     ),
     _format(
+        "postfix",
+        "Postfix bounce(5)",
+        r"this is the (?:mail system|postfix program) at host|i'm sorry to have to inform you that (?:the|your) message|the mail system\s|your message could not be delivered to one or more recipients|delayed mail \(still being retried\)",
+    ),
+    _format(
         "qmail",
         "qmail-send(8), bounce message format (QSBMF)",
-        r"this is the (?:qmail-send|mta|mail delivery|mail transfer|\S{1,40}) program at|hi\. (?:this is|the mta|the mail)|i'm (?:afraid|sorry) (?:to have to|i (?:wasn't|couldn't))|i tried to deliver a bounce message to this address|this is a permanent error; i've given up",
+        r"this is the (?:qmail-send|mta|mail delivery|mail transfer|\S{1,40}) program at|hi\. (?:this is|the mta|the mail)|i'm afraid i (?:wasn't|couldn't)|i tried to deliver a bounce message to this address|this is a permanent error; i've given up",
     ),
     _format(
         "gmx-1und1",
@@ -104,11 +109,6 @@ FORMATS: Final = (
         "courier",
         "Courier, courierdsn(8)",
         r"this is a delivery status notification from|unable to deliver your message to the following|your message (?:which was created|has not been delivered)|the courier mail server at",
-    ),
-    _format(
-        "postfix",
-        "Postfix bounce(5)",
-        r"this is the (?:mail system|postfix program) at host|i'm sorry to have to inform you that (?:the|your) message|the mail system\s|your message could not be delivered to one or more recipients|delayed mail \(still being retried\)",
     ),
     _format(
         "messaging-server",
@@ -187,9 +187,14 @@ FORMATS: Final = (
     _format(
         "other",
         "Wordings that many programs share",
-        r"(?:could not|cannot|can't|couldn't|was not|wasn't|not|unable to|failed to|has not been|un)[- ]?(?:be )?(?:successfully )?(?:deliver|sent|reach|process|transmit)|deliver(?:y|ed)[^\n]{0,40}(?:fail|error|problem|impossible|refus|abort|unsuccess|delay)|undeliver|returned (?:mail|to sender|message)|bounce|rejected|permanent (?:error|failure|fatal)|following (?:address|recipient|user|error)|failed (?:recipient|address)|user unknown|mailbox (?:full|unavailable|not found)|over quota|no such user|nicht erreich|non deliverable|недостав|не был доставлен|niedostarcz|niet (?:worden )?bezorgd|kunde inte|ei voitu|doručen",
+        r"(?:could not|cannot|can't|couldn't|was not|wasn't|not|unable to|failed to|has not been|un)[- ]?(?:be )?(?:successfully )?(?:deliver|sent|reach|process|transmit)|deliver(?:y|ed)[^\n]{0,40}(?:fail|error|problem|impossible|refus|abort|unsuccess|delay)|undeliver|returned (?:mail|to sender|message)|bounce|rejected|permanent (?:error|failure|fatal)|following (?:address|recipient|user|error)|failed (?:recipient|address)|user unknown|mailbox (?:full|unavailable|not found)|over quota|no such user|nicht erreich|non deliverable|недостав|не был доставлен|niedostarcz|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte|inte (?:levereras|skickas)|ei voitu|ei voida|doručen|nie (?:została|mo[żz]na|mo[żz]e|mog[łl]a?)|kan ikke|kunne ikke|nem (?:lehet|sikerült|kézbes)|gönderilemedi|iletilemedi|teslim edilemedi|δεν (?:ήταν|μπορ|παραδ)|לא (?:ניתן|נמסר)|لم يتم|تعذر|non (?:consegnat|recapitat|è stato)|nicht (?:möglich|ausliefer)",
     ),
 )
+
+UNKNOWN: Final = Format(
+    "unknown", re.compile(r"[45]\d\d[ -]"), "RFC 5321 § 4.2, RFC 3463: a server's reply is quoted"
+)
+"""A notice of no known words, in which a server is quoted."""
 
 SUBJECT: Final = re.compile(
     r"undeliver|un-?deliverable|delivery (?:status|fail|report|problem|error|notif|has|attempt|incomplete|delay|unsuccess|warning|to )|returned (?:mail|e-?mail|message|to sender)|return(?:ed)?: |"

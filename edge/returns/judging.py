@@ -59,7 +59,9 @@ def judged(said: Said) -> Recipient:
     if not reply:
         context_code, context_status, place = reply_in(said.context)
         if place >= 0:
-            reply = _SPACE.sub(" ", said.context[place : place + LONGEST_REPLY]).strip()
+            quoted = said.context[place : place + LONGEST_REPLY].partition("\n\n")[0]
+            said = msgspec.structs.replace(said, diagnostic=quoted)
+            reply = _SPACE.sub(" ", quoted).strip()
         else:
             reply = _SPACE.sub(" ", said.context[:LONGEST_REPLY]).strip()
             context_status = status_in(said.context)

@@ -19,7 +19,7 @@ from edge.returns.judging import Said, judged
 from edge.returns.mime import Headers, Part
 from edge.returns.reasons import Reason
 from edge.returns.report import Kind, Recipient, Report, Returned
-from edge.returns.texts import addresses, first_address, without_tags
+from edge.returns.texts import addresses, first_address, reply_in, without_tags
 
 RFC3464: Final = "RFC 3464"
 
@@ -244,9 +244,12 @@ def _looks_returned(mail: Mail) -> bool:
 def _notice(mail: Mail) -> Report | None:
     """A bounce for people; sure enough of it only by several signs together."""
     signs = _signs(mail)
-    if not signs or (_REPLIED.search(mail.headers.get("subject")) and signs < 3):
+    replied = bool(_REPLIED.search(mail.headers.get("subject")))
+    if not signs or (replied and not automatic.from_daemon(mail.headers)):
         return None
     known = formats.recognised(mail.notice[: notices.MOST_TEXT])
+    if known is None and signs >= 2 and reply_in(mail.notice[: notices.MOST_TEXT])[1]:
+        known = formats.UNKNOWN
     if known is None or (known.name == "other" and signs < 2 and mail.head is None):
         return None
     delayed = bool(

@@ -19,7 +19,7 @@ MOST_TEXT: Final = 2_500
 
 _SPACES = re.compile(r"\s+")
 # An address may spell anything ("spam@…"), and its dots would end what a phrase may span.
-_ADDRESS = re.compile(r"[^\s<>@()\[\];:,\"']{1,64}@[A-Za-z0-9.-]{0,252}[A-Za-z0-9]")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{0,252}[A-Za-z0-9]")
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u00a0": " ", "\u00b4": "'"})
 
 

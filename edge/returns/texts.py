@@ -6,10 +6,10 @@ from typing import Final
 
 from edge.returns.reasons import Phase
 
-_ATOM = r"[^\s<>()\[\],;:@\"'|\\]"
+_STOPS = r"\s<>()\[\],;:@\"'|\\（）：，。；、「」『』【】《》〈〉“”‘’…"
 ADDRESS: Final = re.compile(
-    rf"(?:\"[^\"\s]{{1,64}}\"|{_ATOM}[^\s<>()\[\],;:@\"|\\]{{0,63}})"
-    rf"@(?:\[[0-9A-Fa-f.:IPv]{{3,45}}\]|[^\s<>()\[\],;:@\"'|\\/*!?]{{1,253}})"
+    rf"(?:\"[^\"\s]{{1,64}}\"|[^{_STOPS}][^{_STOPS}]{{0,63}})"
+    rf"@(?:\[[0-9A-Fa-f.:IPv]{{3,45}}\]|[^{_STOPS}/*!?]{{1,253}})"
 )
 """One address; what follows it may still have to be trimmed."""
 
