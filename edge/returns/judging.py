@@ -16,7 +16,9 @@ LONGEST_REPLY: Final = 1_000
 _MOBILE = re.compile(
     r"\b(docomo|ezweb|au\.com|softbank|vodafone|i\.softbank)\b.{0,3}(ne\.jp|com)", re.I
 )
-_GAVE_UP = re.compile(r"timed? ?out|no answer|4\.4\.[17]|not respond|no response", re.I)
+_GAVE_UP = re.compile(
+    r"connection timed? ?out|operation timed out|no answer|4\.4\.[17]|not respond|no response", re.I
+)
 _UNAVAILABLE = re.compile(
     r"\b550\b.{0,40}(requested (mail )?action (was )?not taken:? ?mailbox unavailable"
     r"|mailbox unavailable)",

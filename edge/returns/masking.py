@@ -13,6 +13,13 @@ _ADDRESS: Final = re.compile(
 )
 _IPV4: Final = re.compile(rb"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
 _KEPT: Final = re.compile(rb"mailer-daemon|postmaster|abuse|noreply|no-reply|mail-daemon", re.I)
+_PROVIDER: Final = re.compile(
+    rb"(?:docomo|ezweb|softbank|gmail|googlemail|outlook|hotmail|live|yahoo|aol|icloud|gmx|web|mail|"
+    rb"yandex|qq|163|126|orange|free|t-online|comcast|zoho)\.[a-z]{2,3}(?:\.[a-z]{2})?",
+    re.IGNORECASE,
+)
+"""A provider's name says nothing of a person, and may decide."""
+
 _NAMED: Final = re.compile(
     rb"^(From|To|Cc|Reply-To|Sender):([^<\n]{0,200})<", re.IGNORECASE | re.MULTILINE
 )
@@ -29,7 +36,10 @@ def masked(raw: bytes) -> bytes:
         if whole not in seen:
             local = whole.partition(b"@")[0]
             name = local if _KEPT.fullmatch(local) else b"user%d" % (len(seen) + 1)
-            seen[whole] = name + b"@example.%s" % (b"org" if len(seen) % 2 else b"net")
+            host = whole.rpartition(b"@")[2]
+            if not _PROVIDER.fullmatch(host):
+                host = b"example.%s" % (b"org" if len(seen) % 2 else b"net")
+            seen[whole] = name + b"@" + host
         return seen[whole]
 
     text = _BASE64.sub(b"[base64 left out]\n", raw)

@@ -23,6 +23,7 @@ STATUS: Final = {
     "3.2": Reason.SYSTEM,
     "3.4": Reason.TOO_BIG,
     "4.1": Reason.NETWORK,
+    "4.4": Reason.HOST_UNKNOWN,
     "4.7": Reason.EXPIRED,
     "5.3": Reason.RATE_LIMITED,
     "6.5": Reason.CONTENT,
@@ -37,7 +38,7 @@ STATUS: Final = {
     "7.24": Reason.AUTH_FAILURE,
     "7.25": Reason.BLOCKED,
     "7.26": Reason.AUTH_FAILURE,
-    "7.27": Reason.NOT_ACCEPTING,
+    "7.27": Reason.REJECTED,
     "7.28": Reason.RATE_LIMITED,
 }
 """By subject and detail. 1.0 is "other address status"; 5.1.0 of a bounce means the recipient's."""

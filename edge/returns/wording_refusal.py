@@ -19,7 +19,55 @@ FIRST: Final = (
         Reason.SYSTEM,
         "Gmail SMTP errors 4.3.0",
         r"""
-        mail server temporarily rejected message|temporary lookup failure
+        mail server temporarily rejected message|temporary lookup failure|unknown mailer error|database is corrupt
+        """,
+    ),
+    rule(
+        "host-not-found-for-now",
+        Reason.NETWORK,
+        "Postfix smtp(8): a temporary failure of DNS",
+        r"""
+        host not found, try again
+        """,
+    ),
+    rule(
+        "expired-surely",
+        Reason.EXPIRED,
+        "RFC 3463 X.4.7",
+        r"""
+        delivery time (has )?expired|message (has )?expired|queue\.expired
+        """,
+    ),
+    rule(
+        "storage-of-system",
+        Reason.SYSTEM_FULL,
+        "RFC 3463 X.3.1; RFC 5321 § 4.2.3 (452)",
+        r"""
+        insufficient disk space|insufficient system (storage|resources)|mail system full
+        """,
+    ),
+    rule(
+        "transport-error",
+        Reason.MAILER,
+        "Postfix: a transport that master(5) does not know",
+        r"""
+        unknown mail transport error
+        """,
+    ),
+    rule(
+        "client-denied",
+        Reason.BLOCKED,
+        "Cloudmark and IronPort gateways; Mail.ru; Exchange Online 4.7.550",
+        r"""
+        denied \[client|your access to (submit messages to )?this (e-?mail|mail) system (has been|was)|too many spams? from your ip|sender ip on list
+        """,
+    ),
+    rule(
+        "spam-url",
+        Reason.SPAM,
+        "SURBL and URIBL; 163 DT:SPM",
+        r"""
+        (contains?|contained|include)[^.;]{0,30} (url|link|uri|domain)s?[^.;]{0,40} (list|block|uribl|surbl)|dt:spm|virus or spam|spam or virus
         """,
     ),
     rule(
@@ -43,7 +91,7 @@ FIRST: Final = (
         Reason.SPAM,
         "SpamAssassin and amavisd-new replies",
         r"""
-        spam or virus|(identified|rejected|classified|detected|marked|flagged|considered|recogni[sz]ed) as (a )?(spam|junk|unsolicited)
+        (identified|rejected|classified|detected|marked|flagged|considered|recogni[sz]ed) as (a )?(spam|junk|unsolicited)
         """,
     ),
     rule(
@@ -64,7 +112,7 @@ RULES: Final = (
         "Gmail SMTP errors 4.7.28; Yahoo TSS04; Outlook RP-001 to RP-003; Comcast RL000001 to RL000003; Orange OFR; Postfix anvil(8); Exim smtp_ratelimit",
         r"""
         unusual rate of[^.;]{0,60}(temporarily|rate limited|originating from your ip address\.?( please|$))|rate[- ]limit|ratelimit|throttl|\btss0[45]\b|\brp-00\d|message temporarily deferred|\brl0000|try again later, closing|has been (temporarily )?rate limited|4\.7\.28
-        too many (concurrent|simultaneous|connections?|recipients?|messages?|sessions?|smtp|commands|invalid|bad|unknown|errors|mails|e-?mails|rcpt|hosts|requests|domains|open)|excessive (number|volume|connections?|rate)|(connection|concurrent|concurrency|session)s? (rate|limit|count|number|from)[^.;]{0,30} (exceed|limit|reached)|exceed(ed|s)?( the)? (maximum |allowed |max |number of )*(connections?|concurrent|message rate|sessions|rate)|(slow|slowing) down|slow down|unexpected volume|user complaints - 4|deferred due to (unexpected|excessive|user)|mail ?volume|reduce (your )?(rate|speed|volume)|over (the )?(rate|volume) limit|\bofr_?(10[0-9]|99\d)|\blpn(00)?\d|max(imum)? (connections|recipients|number of (connections|recipients|messages))|connection limit|domain .{0,60} has exceeded the max (emails|defers)|too frequent|so viele (verbindungen|empfänger)|trop de (connexions|destinataires|messages)|demasiad[oa]s (conexiones|mensajes|destinatarios)|слишком много|频率|发送过于频繁|連線.{0,6}過多|接続数
+        maximum (smtp |number of |concurrent )*(sessions?|connections?)|too many (concurrent|simultaneous|connections?|recipients?|messages?|sessions?|smtp|commands|invalid|bad|unknown|errors|mails|e-?mails|rcpt|hosts|requests|domains|open)|excessive (number|volume|connections?|rate)|(connection|concurrent|concurrency|session)s? (rate|limit|count|number|from)[^.;]{0,30} (exceed|limit|reached)|exceed(ed|s)?( the)? (maximum |allowed |max |number of )*(connections?|concurrent|message rate|sessions|rate)|(slow|slowing) down|slow down|unexpected volume|user complaints - 4|deferred due to (unexpected|excessive|user)|mail ?volume|reduce (your )?(rate|speed|volume)|over (the )?(rate|volume) limit|\bofr_?(10[0-9]|99\d)|\blpn(00)?\d|max(imum)? (connections|recipients|number of (connections|recipients|messages))|connection limit|domain .{0,60} has exceeded the max (emails|defers)|too frequent|so viele (verbindungen|empfänger)|trop de (connexions|destinataires|messages)|demasiad[oa]s (conexiones|mensajes|destinatarios)|слишком много|频率|发送过于频繁|連線.{0,6}過多|接続数
         """,
     ),
     rule(

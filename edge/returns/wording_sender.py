@@ -24,6 +24,7 @@ RULES: Final = (
         we (do not|don't|will not|won't) accept (mail|e-?mail|messages?) from (your|this|that) (domain|sender|address)
         mail from [^ ]{1,100} (not allowed|rejected|denied|prohibited|is not allowed|not accepted)
         (message|mail) (was )?rejected because the (return address|sender|envelope|mail server did not answer the sender)
+        sender address has null mx|(mail|e-?mail|messages?) from (this|that|your|the) (sender|address|domain)( [^ ]{1,80})? (is |are |was |has been )?(not |denied|rejected|refused|blocked|prohibited)
         null sender is not (allowed|accepted)|(empty|null) (envelope )?sender[^.;]{0,30}(not|denied|rejected|refuse)
         sender not (pre-?approved|authorized|authenticated in|found|accepted)|(has|have) not been approved as a sender
         spoofed?[- ](sender|mail|e?-?mail|address)|(sender|from)( address)? (is )?spoof|not allowed to send (as|from)|send as denied|sendasdenied
@@ -36,25 +37,12 @@ RULES: Final = (
     ),
     rule(
         "helo-name",
-        Reason.POLICY,
+        Reason.BLOCKED,
         "Postfix postconf(5) smtpd_helo_restrictions; Exim helo_verify_hosts; RFC 5321 § 4.1.4",
         r"""
         helo command rejected|(invalid|bad|bogus|forged|unacceptable|illegal) (helo|ehlo)|need fully-qualified hostname
         (helo|ehlo)( name| host| argument)? [^.;]{0,60}(does not|doesn't|not|must|is invalid|rejected|mismatch|denied)
         your (helo|ehlo)|(helo|ehlo) (verification|check)
-        """,
-    ),
-    rule(
-        "reverse-dns",
-        Reason.BLOCKED,
-        "Postfix postconf(5) reject_unknown_client_hostname; Gmail SMTP errors 5.7.25; Comcast and AOL postmaster pages; RFC 1912 § 2.1",
-        r"""
-        cannot find your (reverse )?hostname|reverse[ -]?dns|\brdns\b|reverse lookup|reverse mapping|reverse name|reverse hostname
-        (\bptr\b|pointer)( \(?reverse)?[^.;]{0,20} record|must have a ptr|no ptr |missing ptr|\bptr record|dns ptr|valid ptr|ptr (lookup|name|resource)
-        (ip|client|host|server)( address)? (does not|doesn't|must) resolve|unresolvable (relay )?host|no reverse|without a reverse
-        (domain|host)name? (of|for) (your|the) (ip|connecting)|ip name (lookup failed|possibly forged)|cannot resolve your (address|ip)
-        client host rejected: (cannot find|no reverse|generic)|(dynamic|generic) (ip|hostname|ptr|rdns|address|host|pool)|dynamic/generic|looks like a dynamic
-        fix reverse|temporarily rejected\. reverse dns|could not find[^.;]{0,30}hostname for|name or service not known for your|4\.7\.25
         """,
     ),
     rule(
@@ -74,6 +62,19 @@ RULES: Final = (
         tenantattribution|mailbox not local|not permitted to relay|not our domain|unrouteable mail domain \(relay|recipient domain [^ ]{1,80} (is )?not (allowed|accepted)
         not a (recognized|known|valid) (mail )?(client|domain)|domain is not configured|sender ip (must|is not)|not permitted through this server
         mail server requires authentication when attempting to send to a non-local|(smtp|server) (requires|needs) auth
+        """,
+    ),
+    rule(
+        "reverse-dns",
+        Reason.BLOCKED,
+        "Postfix postconf(5) reject_unknown_client_hostname; Gmail SMTP errors 5.7.25; Comcast and AOL postmaster pages; RFC 1912 § 2.1",
+        r"""
+        cannot find your (reverse )?hostname|reverse[ -]?dns|\brdns\b|reverse lookup|reverse mapping|reverse name|reverse hostname
+        (\bptr\b|pointer)( \(?reverse)?[^.;]{0,20} record|must have a ptr|no ptr |missing ptr|\bptr record|dns ptr|valid ptr|ptr (lookup|name|resource)
+        (ip|client|host|server)( address)? (does not|doesn't|must) resolve|unresolvable (relay )?host|no reverse|without a reverse
+        (domain|host)name? (of|for) (your|the) (ip|connecting)|ip name (lookup failed|possibly forged)|cannot resolve your (address|ip)
+        client host rejected: (cannot find|no reverse|generic)|(dynamic|generic) (ip|hostname|ptr|rdns|address|host|pool)|dynamic/generic|looks like a dynamic
+        fix reverse|temporarily rejected\. reverse dns|could not find[^.;]{0,30}hostname for|name or service not known for your|4\.7\.25
         """,
     ),
     rule(
@@ -122,7 +123,7 @@ RULES: Final = (
         recipient domain (does not|doesn't) accept|(does not|doesn't|never) accepts? (any )?(e-?)?mail\b
         no mail (service|accepted|server) (here|for this|at this|on this)|is not accepting (any )?(mail|messages|e-?mail)( from anyone)?\.?$|name server: [^ ]{1,80}: host not found or does not accept
         (mailbox|account|address|user|recipient|alias)[^.;]{0,30} (does not|doesn't|do not) accept (any |incoming |external )?(e-?)?(mail|messages)|no(t)? (accept|receiv)\w* (any )?(mail|messages) (at|on|for) this (address|host|domain|mailbox|account)
-        this (address|mailbox|account)[^.;]{0,30} (does|is|can) ?not (be used to )?(receive|accept|monitored|read)|send-?only|outgoing mail only|no-?reply (address|mailbox)|unmonitored (mailbox|address)|not (being )?monitored|this address is no longer accept(ing|s) (mail|messages|e-?mail)
+        this (address|mailbox|account)[^.;]{0,30} (does|can) ?not (be used to )?(receive|accept|read)|send-?only|outgoing mail only|no-?reply (address|mailbox)|unmonitored (mailbox|address)|not (being )?monitored|this (address|mailbox|account) is (no longer|not) (accepting|monitored|read|able to receive) (mail|messages|e-?mail)
         """,
     ),
 )
