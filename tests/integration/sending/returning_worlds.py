@@ -44,7 +44,7 @@ class Back:
 
     async def take(self, raw: bytes, **fields: Any) -> Result:
         """Hand a mail in as the command line does."""
-        given = {"way": "cli", "trusted": True} | fields
+        given: dict[str, Any] = {"way": "cli", "trusted": True} | fields
         async with self.world.pool.acquire() as conn:
             return await self.returns.take(conn, Mail(raw=raw, **given))
 
