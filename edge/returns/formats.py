@@ -27,7 +27,7 @@ FORMATS: Final = (
     _format(
         "james",
         "Apache James source, DSNBounce and Bounce mailets",
-        r"this is the james mail server|i'm afraid i wasn't able to deliver your message to the following addresses",
+        r"this is the james mail server",
     ),
     _format(
         "yahoo",
@@ -73,12 +73,12 @@ FORMATS: Final = (
     _format(
         "exchange",
         "Exchange NDR texts; MS Learn: NDRs in Exchange Online and Server",
-        r"resolver\.adr|\n ?#[45]\d\d [45]\.\d\.\d|did not reach the following recipient|delivery has failed to these recipients|diagnostic information for administrators|the following recipient\(s\) (?:could not|cannot) be reached|generating server:|your message (?:to \S+ )?couldn't be delivered|msexch:|ihre nachricht (?:hat|ist|konnte|wurde)|fehler bei der (?:nachrichten)?zustellung|folgende(?:n|r)? empf|chec de la remise|remise (?:a échoué|à ces destinataires)|n'a pas pu être remis|n'a pas été remis|error de entrega|no (?:se pudo|llegó)|no se ha podido entregar|recapito non riuscito|non (?:è|e') stato (?:possibile )?recapit|falha na entrega|não pôde ser entregue|не удалось доставить|доставка (?:следующим|не)|получателям|配信(?:が|でき|不能)|次の受信者|宛先|无法(?:传递|送达|投递|将)|傳遞|전달(?:하지|되지|할)|배달|bezorging (?:aan|is)|diagnosegegevens|diagnoseinformationen|informations? de diagnostic|información de diagnóstico|技術的な詳細|管理者向け診断|管理员诊断",
+        r"resolver\.adr|\n ?#[45]\d\d [45]\.\d\.\d|did not reach the following recipient|delivery has failed to these recipients|diagnostic information for administrators|the following recipient\(s\) (?:could not|cannot) be reached|generating server:|your message (?:to \S+ )?couldn't be delivered|msexch:|fehler bei der nachrichtenzustellung|chec de la remise|diagnosegegevens|diagnoseinformationen|informations? de diagnostic|información de diagnóstico|技術的な詳細|管理者向け診断|管理员诊断",
     ),
     _format(
         "domino",
         "HCL (IBM) Domino, Delivery Failure Report",
-        r"delivery failure report|failed to deliver to|user .{1,80} not listed in (?:public|domino)|your (?:document|message):?\s|zustellbericht|wurde nicht zugestellt weil",
+        r"delivery failure report|failed to deliver to|user .{1,80} not listed in (?:public|domino)|zustellbericht|wurde nicht zugestellt weil",
     ),
     _format(
         "groupwise",
@@ -183,6 +183,11 @@ FORMATS: Final = (
         "spanish",
         "Notices in Spanish and Portuguese",
         r"no (?:pudo|ha podido) ser entregad|no se pudo entregar|mensaje no entregado|n[ãa]o (?:foi|p[oô]de) (?:ser )?(?:possível|entreg)",
+    ),
+    _format(
+        "languages",
+        "Notices of Exchange and others in many languages",
+        r"ihre nachricht (?:hat|ist|konnte|wurde)|fehler bei der (?:nachrichten)?zustellung|folgende(?:n|r)? empf|chec de la remise|remise (?:a échoué|à ces destinataires)|n'a pas pu être remis|n'a pas été remis|error de entrega|no (?:se pudo|llegó)|no se ha podido entregar|recapito non riuscito|non (?:è|e') stato (?:possibile )?recapit|falha na entrega|não pôde ser entregue|не удалось доставить|доставка (?:следующим|не)|получателям|配信(?:が|でき|不能)|次の受信者|宛先|无法(?:传递|送达|投递|将)|傳遞|전달(?:하지|되지|할)|배달|bezorging (?:aan|is)",
     ),
     _format(
         "other",

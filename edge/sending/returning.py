@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-import structlog
 
 from edge.clock import Clock
 from edge.model.event import Event, SuppressionChange, UnsubscribeChange
@@ -33,8 +32,6 @@ from edge.sending.returned_mail import Mail, Matched, Outcome, Result
 from edge.store import events, returns
 from edge.store.pool import Connection
 from edge.store.returns import Claim, Sent, Unparsed
-
-log = structlog.get_logger()
 
 DAY_US: Final = 86_400_000_000
 MATCH_DAYS: Final = 5
@@ -102,14 +99,6 @@ class Returns:
         async with conn.transaction():
             result = await self._taken(conn, mail, report)
         metrics.RETURNS.labels(result.outcome.value, report.kind.value).inc()
-        log.info(
-            "came back",
-            kind=report.kind.value,
-            format=report.format,
-            outcome=result.outcome.value,
-            way=mail.way,
-            deliveries=len(result.matched),
-        )
         return result
 
     async def _taken(self, conn: Connection, mail: Mail, report: Report) -> Result:

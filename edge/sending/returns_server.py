@@ -175,4 +175,11 @@ class ReturnsServer(Listener):
         if result.outcome is Outcome.FULL:
             self.refused("full")
             return "452 4.3.1 too much unread mail is kept here; try again later"
+        log.info(
+            "came back",
+            kind=result.report.kind.value,
+            format=result.report.format,
+            outcome=result.outcome.value,
+            deliveries=len(result.matched),
+        )
         return "250 2.0.0 OK"

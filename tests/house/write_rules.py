@@ -18,8 +18,8 @@ PAGE: Final = ROOT / "docs" / "return-rules.md"
 
 HEAD: Final = """# Rules of what comes back
 
-Written by `python -m tests.house.write_rules`; a test keeps it current. [What comes back](returns.md) says how
-they are used. The phrases themselves are in `edge/returns/`.
+Written by `python -m tests.house.write_rules`; a test keeps it current.
+[What comes back](returns.md) says how they are used. The phrases themselves are in `edge/returns/`.
 
 ## Reasons
 
