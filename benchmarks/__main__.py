@@ -23,6 +23,7 @@ from benchmarks import (
     machine,
     memory,
     request_cost,
+    returned,
     sending,
     sni_miss,
     start,
@@ -37,7 +38,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
-        *(instrumenting, dkim_signing, sending, certificates),
+        *(instrumenting, dkim_signing, sending, returned, certificates),
         *(tls_connection, certificate_memory, sni_miss),
     )
 }
