@@ -1,14 +1,16 @@
 """Mail that a program sends for a person: auto-replies, read receipts, challenges. Never a bounce."""
 
-import re
 from typing import Final
+
+import re2
 
 from edge.returns.mime import Headers
 from edge.returns.report import Kind
 
 SOURCE: Final = "RFC 3834 §§ 2, 3.1.7, 5"
 
-_AWAY = re.compile(
+_AWAY = re2.compile(
+    r"(?i)"
     r"out[ -]of[ -](?:the[ -])?(?:office|town)|^\W{0,3}(?:auto(?:matic|mated)?[ -]?(?:re(?:ply|sponse)|answer|respond)|auto:)|auto-?repl(?:y|ied)|"
     r"autom?atic reply|automated (?:reply|response)|on vacation|vacation (?:reply|response|notice|message|auto)|"
     r"^\W{0,3}away (?:from|message|notification)|(?:is|am|i'm) (?:currently )?(?:away|out of|on (?:leave|holiday|vacation))|on (?:annual |maternity |parental )?leave\b|"
@@ -18,22 +20,21 @@ _AWAY = re.compile(
     r"autosvar|frånvar|automaattinen|automatyczna odpowied|poza biurem|automatick. odpov|otomatik (?:yan|cevap)|"
     r"автоответ|автоматический ответ|вне офиса|нет на рабочем месте|自動(?:応答|返信|送信)|不在(?:通知|のお知らせ|応答)|自动(?:回复|答复)|自動(?:回覆|回復)|"
     r"부재중|자동 ?(?:응답|회신)|thank you for (?:contacting|your (?:e-?mail|message|enquiry|inquiry))|we (?:have )?received your (?:e-?mail|message|request)|ticket (?:#|id|received|created)|\[ticket|case (?:#|number)",
-    re.IGNORECASE,
 )
-_CHALLENGE = re.compile(
+_CHALLENGE = re2.compile(
+    r"(?i)"
     r"(?:please )?(?:confirm|verify) (?:your|that you|you are|the|delivery)[^\n]{0,60}(?:message|mail|e-?mail|human|sender|address|delivery|request)|"
     r"verification (?:required|request|needed)|requires? (?:your )?(?:confirmation|verification|approval)|challenge[- ]response|"
     r"spam ?arrest|boxbe|mailblocks|earthlink spamblocker|spamblocker|sender verification|tmda|\[?action required\]?[^\n]{0,60}(?:messag|deliver|e-?mail)|"
     r"(?:unknown|unrecognized|new) sender[^\n]{0,30}(?:verif|confirm)|antispam (?:uol|question)|uol antispam|bestätigen sie (?:ihre|dass)|confirm(?:ez|ation) (?:votre|de votre)[^\n]{0,30}(?:message|envoi|mail)|"
     r"your (?:message|e-?mail) (?:is (?:being )?(?:held|waiting|awaiting)|awaits|has been (?:held|quarantined))",
-    re.IGNORECASE,
 )
-_DAEMON = re.compile(
+_DAEMON = re2.compile(
+    r"(?i)"
     r"mailer-?daemon|mail[ -]?delivery|postmaster|maildelivery|<>|^\s*$|mail administrator|"
     r"delivery[- ](?:subsystem|system|agent|status)|mdaemon|majordomo-bounce|mailmaster|bounces?@|"
     r"system administrator|systemadministrator|administrateur syst|microsoft outlook|microsoftexchange|email delivery|"
     r"undeliver|non-?delivery|postmeister|noreply-maildelivery|mail system|mail server|dienst für",
-    re.IGNORECASE,
 )
 
 

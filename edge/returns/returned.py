@@ -3,18 +3,20 @@
 import re
 from typing import Final
 
+import re2
+
 from edge.returns.mime import Headers, Part, fields_of, split
 from edge.returns.report import Returned
 from edge.returns.texts import addresses, first_address
 
 MOST_ADDRESSES: Final = 50
 
-PATH: Final = re.compile(rb"\b[bu]-[a-z2-7]{29}@[a-z0-9][a-z0-9.-]{0,252}", re.IGNORECASE)
+PATH: Final = re2.compile(rb"(?i)\b[bu]-[a-z2-7]{29}@[a-z0-9][a-z0-9.-]{0,252}")
 """The form of our own return paths and unsubscribe addresses, unchecked."""
 
 _ID = re.compile(r"<([^<>\s]{3,500})>")
 _BARE_ID = re.compile(r"([^<>\s@]{1,250}@[^<>\s@]{1,250})")
-_LOOSE_ID = re.compile(rb"(?:^|\n)[>\s]{0,10}message-id\s{0,5}:\s{0,80}<([^<>\s]{3,500})>", re.I)
+_LOOSE_ID = re2.compile(rb"(?im)^[> \t]{0,10}message-id\s{0,5}:\s{0,80}<([^<>\s]{3,500})>")
 
 _TYPES: Final = frozenset(
     {
@@ -30,7 +32,8 @@ _TYPES: Final = frozenset(
 )
 
 # Where programs that know no MIME put the returned message. Each is a whole line or its start.
-MARKS: Final = re.compile(
+MARKS: Final = re2.compile(
+    r"(?im)"
     r"^[ \t]{0,8}(?:"
     r"-{2,12} ?below (?:this line|the next line) is .{0,80}|-{2,12} ?enclosed (?:are|is) .{0,60}"
     r"|-{2,12} ?this is a copy of .{0,80}|-{2,12} ?the body of the message is .{0,80}"
@@ -45,7 +48,6 @@ MARKS: Final = re.compile(
     r"|={5,60} ?(?:returned|original) message[^\n]{0,40}|your (?:original )?message (?:follows|reads|was)[^\n]{0,40}:"
     r"|(?:received: (?:from|by)|return-path: ?<|x-mozilla-status:|delivered-to: |dkim-signature: v=)[^\n]{0,200}"
     r")[ \t]{0,8}$",
-    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -99,7 +101,7 @@ def message_id(value: str) -> str:
 def loose_message_id(raw: bytes, own: str) -> str:
     """The first Message-ID anywhere in a mail that is not its own."""
     for match in _LOOSE_ID.finditer(raw):
-        found = match[1].decode("utf-8", "replace")
+        found = match.group(1).decode("utf-8", "replace")
         if found != own:
             return found
     return ""
@@ -107,5 +109,5 @@ def loose_message_id(raw: bytes, own: str) -> str:
 
 def paths_in(raw: bytes) -> tuple[str, ...]:
     """Every address in a mail that has the form of our return paths, each once."""
-    found = dict.fromkeys(match[0].decode().lower() for match in PATH.finditer(raw))
+    found = dict.fromkeys(match.group(0).decode().lower() for match in PATH.finditer(raw))
     return tuple(list(found)[:MOST_ADDRESSES])

@@ -4,6 +4,8 @@ import re
 from html import unescape
 from typing import Final
 
+import re2
+
 from edge.returns.reasons import Phase
 
 _STOPS = r"\s<>()\[\],;:@\"'|\\（）：，。；、「」『』【】《》〈〉“”‘’…"
@@ -31,37 +33,33 @@ STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,2})\.(\d{1,3})(?![\d.]\d|\
 _PHASES: Final = (
     (
         Phase.DOT,
-        re.compile(
-            r"in reply to end of data|after (?:end of|sending) data|\(state 1[78]\)|\[BODY\]|after data command|end of message|failed after i sent the message",
-            re.I,
+        re2.compile(
+            r"(?i)in reply to end of data|after (?:end of|sending) data|\(state 1[78]\)|\[BODY\]|after data command|end of message|failed after i sent the message"
         ),
     ),
-    (Phase.DATA, re.compile(r"in reply to data|after data\b|>>> data", re.I)),
+    (Phase.DATA, re2.compile(r"(?i)in reply to data|after data\b|>>> data")),
     (
         Phase.RCPT,
-        re.compile(
-            r"in reply to rcpt|after rcpt|>>> rcpt|\[RCPT_TO\]|\(state 1[34]\)|does not like recipient|rcpt to command",
-            re.I,
+        re2.compile(
+            r"(?i)in reply to rcpt|after rcpt|>>> rcpt|\[RCPT_TO\]|\(state 1[34]\)|does not like recipient|rcpt to command"
         ),
     ),
     (
         Phase.MAIL,
-        re.compile(
-            r"in reply to mail from|after mail from|>>> mail|\[MAIL_FROM\]|but sender was rejected|\(state 1[0-2]\)",
-            re.I,
+        re2.compile(
+            r"(?i)in reply to mail from|after mail from|>>> mail|\[MAIL_FROM\]|but sender was rejected|\(state 1[0-2]\)"
         ),
     ),
     (
         Phase.HELO,
-        re.compile(
-            r"in reply to (?:helo|ehlo)|after (?:helo|ehlo)|>>> (?:helo|ehlo)|but my name was rejected",
-            re.I,
+        re2.compile(
+            r"(?i)in reply to (?:helo|ehlo)|after (?:helo|ehlo)|>>> (?:helo|ehlo)|but my name was rejected"
         ),
     ),
     (
         Phase.CONNECT,
-        re.compile(
-            r"after initial connection|but greeting failed|refused to talk to me|>>> connect", re.I
+        re2.compile(
+            r"(?i)after initial connection|but greeting failed|refused to talk to me|>>> connect"
         ),
     ),
 )
