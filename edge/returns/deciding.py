@@ -43,12 +43,12 @@ def decide(code: int, enhanced: str, text: str, phase: Phase | None = None) -> D
     return found
 
 
-def by_words(text: str, phase: Phase | None = None, *, weak: bool = True) -> Decision | None:
-    """What the wording alone says, if anything."""
+def by_words(text: str, *, weak: bool = True, without: Reason | None = None) -> Decision | None:
+    """What the wording alone says, if anything; ``without`` a reason that cannot be."""
     folded = plain(text)
-    match = wording.STRONG.first(folded, phase)
+    match = wording.STRONG.first(folded, without=without)
     if match is None and weak:
-        match = wording.WEAK.first(folded, phase)
+        match = wording.WEAK.first(folded, without=without)
     return None if match is None else _of(match)
 
 

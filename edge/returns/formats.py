@@ -39,6 +39,7 @@ FORMATS: Final = (
         "OpenSMTPD source, bounce.c",
         r"this is the mailer-daemon, please do not reply|an error has occurred while attempting to deliver a message for",
     ),
+    _format("mmdf", "MMDF, deliver(8)", r"your message begins as follows|\(queue: smtp\)"),
     _format(
         "postfix",
         "Postfix bounce(5)",
@@ -63,7 +64,7 @@ FORMATS: Final = (
     _format(
         "gmail",
         "Gmail delivery notices",
-        r"delivery to the following recipients? (?:failed|has been delayed)|technical details of (?:permanent|temporary) failure|this is an automatically generated delivery status notification|message (?:blocked|not delivered|wasn't delivered)\s|your message (?:wasn't|couldn't be|to \S+ has been) (?:delivered|blocked)",
+        r"the group you tried to contact|delivery to the following recipients? (?:failed|has been delayed)|technical details of (?:permanent|temporary) failure|this is an automatically generated delivery status notification|message (?:blocked|not delivered|wasn't delivered)\s|your message (?:wasn't|couldn't be|to \S+ has been) (?:delivered|blocked)",
     ),
     _format(
         "sendmail",
@@ -78,7 +79,7 @@ FORMATS: Final = (
     _format(
         "domino",
         "HCL (IBM) Domino, Delivery Failure Report",
-        r"delivery failure report|failed to deliver to|user .{1,80} not listed in (?:public|domino)|zustellbericht|wurde nicht zugestellt weil",
+        r"delivery failure report|-- failure reasons|was not delivered to:|failed to deliver to|user .{1,80} not listed in (?:public|domino)|zustellbericht|wurde nicht zugestellt weil",
     ),
     _format(
         "groupwise",

@@ -60,6 +60,12 @@ def judged(said: Said) -> Recipient:
     context_code, context_status = 0, ""
     if not reply:
         context_code, context_status, place = reply_in(said.context)
+        if place < 0:  # some tell the reason first, and then whom it is about
+            context_code, context_status, place = reply_in(said.around)
+            if place >= 0:
+                quoted = said.around[place:].partition("\n\n")[0]
+                said = msgspec.structs.replace(said, context=quoted, around=said.context)
+                place = 0
         if place >= 0:
             quoted = said.context[place : place + LONGEST_REPLY].partition("\n\n")[0]
             said = msgspec.structs.replace(said, diagnostic=quoted)
@@ -91,7 +97,9 @@ def _better(own: str, reported: str) -> str:
 
 
 def _decided(said: Said, own: str, code: int, phase: Phase | None) -> Decision:
-    words = by_words(said.diagnostic, None, weak=False)
+    # Nothing has expired yet where a notice tells that it is still being tried.
+    barred = Reason.EXPIRED if said.action == "delayed" else None
+    words = by_words(said.diagnostic, weak=False, without=barred)
     if words is not None:
         return words
     if _UNAVAILABLE.search(plain(said.diagnostic) or plain(said.context)):
@@ -106,10 +114,10 @@ def _decided(said: Said, own: str, code: int, phase: Phase | None) -> Decision:
         if exact is not None and not exact.rule.endswith("-not-final"):
             return exact
     return (
-        by_words(said.context, None, weak=False)
-        or by_words(said.diagnostic)
-        or by_words(said.context)
-        or by_words(_without_phrases(said.around))
+        by_words(said.context, weak=False, without=barred)
+        or by_words(said.diagnostic, without=barred)
+        or by_words(said.context, without=barred)
+        or by_words(_without_phrases(said.around), without=barred)
         or by_numbers(code, _better(own, said.status))
         or UNKNOWN
     )

@@ -74,10 +74,16 @@ _RANKS: Final = (
     ),
 )
 _NOT_RECIPIENT = re.compile(
-    r"^[\s>*]{0,8}(?:from|sender|von|de|absender|return-path|reply-to|message-?id|subject|cc|x-[\w-]{1,40}|date|sent|received|contact|e-?mail:? ?postmaster|remote host|reporting-mta|content-id|in-reply-to|references|list-[\w-]{1,20}|errors-to|exp.diteur|remitente|отправитель|差出人|发件人)\s?[:：]"
-    r"|please (?:contact|forward|send|e-?mail|report)|for (?:assistance|help|further)|contact (?:the|your|us)|unsubscribe|kontakt",
+    r"^[\s>*]{0,8}(?:from|sender|von|de|absender|return-path|reply-to|message-?id|subject|cc|x-[\w-]{1,40}|date|sent|received|contact|e-?mail:? ?postmaster|remote host|reporting-mta|content-id|in-reply-to|references|list-[\w-]{1,20}|errors-to|exp.diteur|remitente|отправитель|差出人|发件人)\s?[:：]",
     re.I,
 )
+_ADVICE = re.compile(
+    r"please (?:contact|forward|send|e-?mail|report)|for (?:assistance|help|further)"
+    r"|contact (?:the|your|us)|unsubscribe|kontakt",
+    re.I,
+)
+"""Before an address: it is somebody to be asked."""
+
 _NOBODY = re.compile(
     r"^(?:mailer-daemon|postmaster|abuse|mail-daemon|mdaemon|hostmaster|majordomo|listserv)@|\.(?:png|gif|jpg)$|^(?:[0-9a-f-]{20,}|\d{14,}[.\w-]*)@|@(?:\d+\.){3}\d+$|@localhost(?:\.localdomain)?$",
     re.I,
@@ -107,7 +113,9 @@ def recipients(notice: Notice) -> list[Said]:
         Said(
             recipient=address,
             context=_context(lines, address, place, named),
-            around="\n".join(lines[:place])[-LONGEST_CONTEXT:] if place > 0 else "",
+            around="\n".join(lines[:place])[-LONGEST_CONTEXT:]
+            if place > 0 and len(named) == 1
+            else "",
         )
         for address, place in named
     ]
@@ -131,7 +139,7 @@ def _ranked(notice: Notice, lines: list[str], pattern: re.Pattern[str]) -> list[
         if "@" not in line or _NOT_RECIPIENT.search(line):
             continue
         match = pattern.search(line)
-        if match is None:
+        if match is None or _ADVICE.search(line[: match.start("a")]):
             continue
         address = _clean(match["a"])
         if address and _acceptable(notice, address):
@@ -146,6 +154,8 @@ def _left(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for place, line in enumerate(lines):
         if "@" not in line or _NOT_RECIPIENT.search(line):
+            continue
+        if _ADVICE.search(line):
             continue
         for address in addresses(line):
             if _acceptable(notice, address):

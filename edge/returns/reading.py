@@ -15,6 +15,7 @@ from edge.returns import (
     older,
     returned,
 )
+from edge.returns.deciding import by_words
 from edge.returns.judging import Said, judged
 from edge.returns.mime import Headers, Part
 from edge.returns.reasons import Reason
@@ -248,7 +249,7 @@ def _notice(mail: Mail) -> Report | None:
     if not signs or (replied and not automatic.from_daemon(mail.headers)):
         return None
     known = formats.recognised(mail.notice[: notices.MOST_TEXT])
-    if known is None and signs >= 2 and reply_in(mail.notice[: notices.MOST_TEXT])[1]:
+    if known is None and signs >= 2 and _quotes_a_server(mail.notice):
         known = formats.UNKNOWN
     if known is None or (known.name == "other" and signs < 2 and mail.head is None):
         return None
@@ -274,6 +275,11 @@ def _notice(mail: Mail) -> Report | None:
         source=known.source,
         recipients=tuple(kept),
     )
+
+
+def _quotes_a_server(notice: str) -> bool:
+    """Whether a notice of no known format has a reply, or words that only a failure has."""
+    return bool(reply_in(notice[:8_000])[1]) or by_words(notice, weak=False) is not None
 
 
 def _older(mail: Mail) -> Report | None:

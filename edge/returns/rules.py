@@ -79,12 +79,17 @@ class Matcher:
                 self._patterns.append(re2.compile(phrase, options))
         self._set.Compile()
 
-    def first(self, text: str, phase: Phase | None = None) -> Match | None:
-        """The first rule whose phrase stands in an already :func:`plain` text."""
+    def first(
+        self, text: str, phase: Phase | None = None, *, without: Reason | None = None
+    ) -> Match | None:
+        """The first rule whose phrase stands in an already :func:`plain` text.
+
+        ``without``: rules of this reason are passed over.
+        """
         found = self._set.Match(text) or ()  # None where nothing matches
         for number in sorted(found):  # phrases were added in the order of the rules
             one = self.rules[self._owner[number]]
-            if phase is None or phase in one.phases:
+            if one.reason is not without and (phase is None or phase in one.phases):
                 words = self._patterns[number].search(text)
                 return Match(one, words.group(0)[:200] if words else "")
         return None

@@ -157,7 +157,7 @@ RULES: Final = (
         Reason.POLICY,
         "Exchange NDR 5.7.124, 5.7.133; iCloud CS01, HM08",
         r"""
-        NotAuthenticatedForGroup|allowed-?senders|\[(cs01|hm08)\]
+        NotAuthenticatedForGroup|allowed-?senders|permission to post|not be open to posting|\[(cs01|hm08)\]
         """,
     ),
     rule(
@@ -174,7 +174,7 @@ RULES: Final = (
         Reason.POLICY,
         "RFC 3463 X.7.1; Yahoo PH01 and PF01; iCloud CS01, HM08; Exchange NDR 5.7.1, 5.7.124, 5.7.133; Postfix access(5); Mimecast, Proofpoint, Cisco policies; Gmail 5.7.1",
         r"""
-        polic(y|ies)|not authori[sz]ed|un-?authori[sz]ed|NotAuthenticatedForGroup|allowed-?senders|administrative(ly)? (prohibit|den|reject|block|refus)|(delivery|message|mail|e-?mail|transaction|recipient|access|request|command) (is |was |has been |to [^ ]{1,60} )*(prohibited|denied|forbidden|disallowed|not (allowed|permitted|authorized))|access denied|permission denied|prohibited by|restricted (by|to)|(local|site|security|company|admin\w*) (policy|rule|restriction)|rejected by (the |our |a |an |your )?(rule|admin|firewall|gateway|filter|custom|acl|recipient policy|transport rule|policy|domain)|transport\.rules|rejected by transport|\[p[hf]\d\d\]|not accept(ed|able) for|security (reason|violation|restrict)|company rule|violat(es|ion|ed|ing)|does not comply|(message|mail) (was |is )?(refused|rejected|blocked) (by|due|because|for|per)|richtlinie|aus sicherheitsgründen|règle|politique|pol.tica|политик|ポリシー|策略|정책|organi[sz]ation('s)? (rules|polic)|compliance|submission (is )?(denied|not)
+        polic(y|ies)|not authori[sz]ed|un-?authori[sz]ed|NotAuthenticatedForGroup|allowed-?senders|permission to post|not be open to posting|administrative(ly)? (prohibit|den|reject|block|refus)|(delivery|message|mail|e-?mail|transaction|recipient|access|request|command) (is |was |has been |to [^ ]{1,60} )*(prohibited|denied|forbidden|disallowed|not (allowed|permitted|authorized))|access denied|permission denied|prohibited by|restricted (by|to)|(local|site|security|company|admin\w*) (policy|rule|restriction)|rejected by (the |our |a |an |your )?(rule|admin|firewall|gateway|filter|custom|acl|recipient policy|transport rule|policy|domain)|transport\.rules|rejected by transport|\[p[hf]\d\d\]|not accept(ed|able) for|security (reason|violation|restrict)|company rule|violat(es|ion|ed|ing)|does not comply|(message|mail) (was |is )?(refused|rejected|blocked) (by|due|because|for|per)|richtlinie|aus sicherheitsgründen|règle|politique|pol.tica|политик|ポリシー|策略|정책|organi[sz]ation('s)? (rules|polic)|compliance|submission (is )?(denied|not)
         """,
         weak=True,
     ),
