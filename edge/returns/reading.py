@@ -265,7 +265,7 @@ def _notice(mail: Mail) -> Report | None:
     kept = list(found.values())
     if any(one.reason is not Reason.UNDEFINED for one in kept):
         kept = [one for one in kept if one.reason is not Reason.UNDEFINED]
-    elif signs < 2:
+    elif signs < 2 or (known.name == "other" and mail.head is None and signs < 3):
         return None
     if not kept and not (signs >= 2 and known.name != "other"):
         return None

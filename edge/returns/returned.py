@@ -101,7 +101,7 @@ def message_id(value: str) -> str:
 def loose_message_id(raw: bytes, own: str) -> str:
     """The first Message-ID anywhere in a mail that is not its own."""
     for match in _LOOSE_ID.finditer(raw):
-        found = match.group(1).decode("utf-8", "replace")
+        found: str = match.group(1).decode("utf-8", "replace")
         if found != own:
             return found
     return ""

@@ -1,5 +1,7 @@
 """``POST /v1/reports``: what came back over HTTP."""
 
+from typing import Any
+
 import aiohttp
 
 from edge.store import keys
@@ -79,7 +81,12 @@ async def test_a_domains_key_reports_for_its_domain(db: Pool) -> None:
 async def test_bad_input(db: Pool) -> None:
     """Nothing, too much, twice, no mail: told so; nothing is written but what is kept unread."""
     async with serving(db, max_body=100_000) as world:
-        for given in ({"data": b"", "headers": RAW}, {"json": {}}, {"data": {"message": " "}}):
+        nothings: list[dict[str, Any]] = [
+            {"data": b"", "headers": RAW},
+            {"json": {}},
+            {"data": {"message": " "}},
+        ]
+        for given in nothings:
             said = await world.ask("POST", "/v1/reports", **given)
             assert (said.status, "message/rfc822" in said.message) == (400, True)
         said = await world.ask("POST", "/v1/reports", data=b"x" * 200_000, headers=RAW)
