@@ -223,6 +223,13 @@ DELAYED: Final = re2.compile(
 """Notices about what is not yet given up."""
 
 
+FINAL: Final = re2.compile(
+    r"(?i)permanent(?:ly)? (?:error|failure|fail|fatal)|failed permanently|returned to sender|g[ai]v(?:e|ing|en) up"
+    r"|no (?:further|more) (?:delivery )?attempts|will not (?:be retried|continue|keep)|not going to try again"
+)
+"""Notices about what is given up, though they may speak of trying too."""
+
+
 def _set() -> Any:
     options = re2.Options()
     options.case_sensitive = False

@@ -113,9 +113,12 @@ def _decided(said: Said, own: str, code: int, phase: Phase | None) -> Decision:
         exact = by_status(status) if status else None
         if exact is not None and not exact.rule.endswith("-not-final"):
             return exact
+    own_words = by_words(said.diagnostic, without=barred)
+    if own_words is not None and own_words.reason is Reason.POLICY:
+        return own_words
     return (
         by_words(said.context, weak=False, without=barred)
-        or by_words(said.diagnostic, without=barred)
+        or own_words
         or by_words(said.context, without=barred)
         or by_words(_without_phrases(said.around), without=barred)
         or by_numbers(code, _better(own, said.status))

@@ -253,19 +253,17 @@ def _notice(mail: Mail) -> Report | None:
         known = formats.UNKNOWN
     if known is None or (known.name == "other" and signs < 2 and mail.head is None):
         return None
-    delayed = bool(
-        formats.DELAYED.search(mail.notice[:8_000])
-        or formats.DELAYED.search(mail.headers.get("subject"))
-    )
+    delayed = _is_delayed(mail)
     action = "delayed" if delayed else "failed"
     found: dict[str, Recipient] = {}
     for said in notices.recipients(_as_notice(mail)):
         verdict = judged(msgspec.structs.replace(said, action=action))
         found.setdefault(verdict.recipient.lower(), verdict)
     kept = list(found.values())
-    if any(one.reason is not Reason.UNDEFINED for one in kept):
+    told = any(one.reason is not Reason.UNDEFINED for one in kept)
+    if told and known.name in {"other", "unknown", "languages"}:  # whatever else is named there
         kept = [one for one in kept if one.reason is not Reason.UNDEFINED]
-    elif signs < 2 or (known.name == "other" and mail.head is None and signs < 3):
+    if not told and (signs < 2 or (known.name == "other" and mail.head is None and signs < 3)):
         return None
     if not kept and not (signs >= 2 and known.name != "other"):
         return None
@@ -275,6 +273,14 @@ def _notice(mail: Mail) -> Report | None:
         source=known.source,
         recipients=tuple(kept),
     )
+
+
+def _is_delayed(mail: Mail) -> bool:
+    """Whether a notice says that nothing is given up yet."""
+    if formats.DELAYED.search(mail.headers.get("subject")):
+        return True
+    told = mail.notice[:8_000]
+    return bool(formats.DELAYED.search(told)) and not formats.FINAL.search(told)
 
 
 def _quotes_a_server(notice: str) -> bool:
