@@ -4,10 +4,12 @@ import mailbox
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from rich.console import Console
 from rich.progress import Progress
 
 from edge.adapters.first_run import control_url
@@ -16,6 +18,7 @@ from edge.cli.options import AsJson, Config, DataDir, print_fields, print_json, 
 from edge.cli.times import format_time
 from edge.clock import SystemClock
 from edge.model.errors import CallerError, NotFound, OperatorError, PeerError
+from edge.returns import mime
 from edge.returns.masking import masked
 from edge.returns.reading import read
 from edge.returns.report import Report, as_json
@@ -177,7 +180,7 @@ def import_(
 ) -> None:
     """Act upon every mail of a maildir or mbox, with progress. May be repeated: each acts once.
 
-    The files are only read. A mail counts at the time it is imported.
+    The files are only read. A mail counts at the time it says it was sent, if that has been.
     """
     settings = load(config, data_dir=data_dir)
     if not path.exists():
@@ -187,10 +190,13 @@ def import_(
         counts: dict[str, int] = {}
         taker = _returns(settings)
         async with session.database(settings) as pool, pool.acquire() as conn:
-            with Progress(disable=not sys.stderr.isatty()) as progress:
+            shown = Console(stderr=True)
+            with Progress(console=shown, disable=not sys.stderr.isatty()) as progress:
                 task = progress.add_task("reading", total=None)
                 for raw in _mails(path):
-                    mail = Mail(raw=raw, way="import", trusted=True, domain=number)
+                    mail = Mail(
+                        raw=raw, way="import", trusted=True, domain=number, at=_sent_at(raw)
+                    )
                     try:
                         outcome = (await taker.take(conn, mail)).outcome.value
                     except REFUSED as error:
@@ -209,6 +215,15 @@ def import_(
         number = session.on_domain(settings, domain, number_of)
     counts = run(work(number))
     print_table(("outcome", "mails"), sorted(counts.items()), empty=f"No mail in {path}.")
+
+
+def _sent_at(raw: bytes) -> int | None:
+    """The time of its Date field in µs, so that an old bounce undoes nothing that came after it."""
+    headers, _ = mime.split(mime.lines_of(raw[: mime.MOST_HEADER]))
+    try:
+        return max(0, round(parsedate_to_datetime(headers.get("date")).timestamp() * 1e6))
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _mails(path: Path) -> Iterator[bytes]:

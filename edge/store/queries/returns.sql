@@ -1,8 +1,9 @@
 -- name: by_delivery
+-- Tried, or being tried: a server may return a message before its 250 is written down here.
 SELECT d.id AS delivery, d.domain, n.name AS domain_name, d.recipient, d.accepted_at,
        m.message_id, m.sender, m.key, m.options
 FROM deliveries d JOIN messages m ON m.number = d.message JOIN domains n ON n.number = d.domain
-WHERE d.id = ANY ($1::bigint[]) AND d.attempts > 0 AND ($2::integer IS NULL OR d.domain = $2)
+WHERE d.id = ANY ($1::bigint[]) AND (d.attempts > 0 OR d.holder <> '') AND ($2::integer IS NULL OR d.domain = $2)
 ORDER BY d.id;
 
 -- name: by_message
@@ -10,7 +11,7 @@ ORDER BY d.id;
 SELECT d.id AS delivery, d.domain, n.name AS domain_name, d.recipient, d.accepted_at,
        m.message_id, m.sender, m.key, m.options
 FROM messages m JOIN deliveries d ON d.message = m.number JOIN domains n ON n.number = d.domain
-WHERE m.message_id = $1 AND lower(d.recipient) = $2 AND d.attempts > 0
+WHERE m.message_id = $1 AND lower(d.recipient) = $2 AND (d.attempts > 0 OR d.holder <> '')
   AND ($3::integer IS NULL OR d.domain = $3)
 ORDER BY d.accepted_at DESC LIMIT 1;
 
@@ -19,7 +20,7 @@ ORDER BY d.accepted_at DESC LIMIT 1;
 SELECT d.id AS delivery, d.domain, n.name AS domain_name, d.recipient, d.accepted_at,
        m.message_id, m.sender, m.key, m.options
 FROM messages m JOIN deliveries d ON d.message = m.number JOIN domains n ON n.number = d.domain
-WHERE m.message_id = $1 AND d.attempts > 0 AND ($2::integer IS NULL OR d.domain = $2)
+WHERE m.message_id = $1 AND (d.attempts > 0 OR d.holder <> '') AND ($2::integer IS NULL OR d.domain = $2)
 LIMIT 2;
 
 -- name: by_recipient

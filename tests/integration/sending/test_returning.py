@@ -253,3 +253,15 @@ async def test_a_loop_ends(db: Pool) -> None:
         raw = b"Received: from a by b\r\n" * 102 + bounce(ANN)
         assert (await back.mail(back.path(), raw))[0] == 554
         assert await back.block(ANN) is None
+
+
+async def test_a_bounce_may_be_faster_than_its_delivery_is_written_down(db: Pool) -> None:
+    """While a delivery is under way its return path is known already; one never begun is not."""
+    async with sending(db) as world, coming_back(world) as back, world.dispatching():
+        await world.send(ANN)
+        await world.settled()
+        await world.pool.execute("UPDATE deliveries SET attempts = 0, holder = 'edge1:sending'")
+        assert (await back.take(bounce(ANN), to=(back.path(),))).outcome is Outcome.RECORDED
+        await world.pool.execute("UPDATE deliveries SET holder = ''")
+        soft = bounce(ANN, diagnostic="552 5.2.2 Over quota", status="5.2.2")
+        assert (await back.take(soft, to=(back.path(),))).outcome is Outcome.UNPARSED
