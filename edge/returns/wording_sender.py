@@ -108,7 +108,7 @@ RULES: Final = (
         r"""
         (message|mail|e-?mail|header|attachment|data|file|body) (header )?(content |file |body )?(size|length)\b[^.;]{0,40}(exceed|limit|too|larger|big|over|maximum|greater|violat|than)
         exceed(s|ed|ing)? (the |our |your |my |a |an |this |maximum |fixed |allowed |recipient's |server'?s? |administrative |configured |global |local |remote |system |per-message )*(size|message size|maximum size|size limit|length|limit of \d+ ?(kb|mb|bytes|k|m)|message length|databytes|maximum message|max message|file size|attachment)
-        (message|mail|e-?mail|attachments?|file)s?( (is|was|are|of|you sent|that you sent|has been|file|length|size|data|sent))*( way| far| much)? too (large|big|long)\b|too (large|big) (for|a |message|e-?mail|mail)|toolarge
+        (message|mail|e-?mail|attachments?|file)s?( (is|was|are|of|you sent|that you sent|has been|file|length|size|data|sent))*( way| far| much)? too (large|big|long)\b|too (large|big) (for|a |message|e-?mail|mail)|toolarge|(^|[.;:] ?)too (large|big)
         (message|mail|file|attachment|fixed|imposed|server|maximum|exceeds|exceeded|the|your|our|allowed) size limit|limit of size|max(imum)? (message |mail )?size|message size|databytes|RecipSizeLimit|SendSizeLimit|larger than (the|allowed|\d)|over(sized)? message|message (is )?over[- ]?(size|large)
         (größe|groesse|grösse) der nachricht|nachricht ist zu gro|zu groß|zu gross|trop (gros|volumineux|grand)|taille (maximale|du message|limite)|demasiado grande|tama.o m.ximo|muito grande|слишком (большо|велик)|troppo grande|メール(の)?サイズ|サイズが(大き|超)|超过.{0,6}(大小|限制)|邮件太大|too large to be sent
         bytes? (exceeds|limit|maximum)|\d+ ?(kb|mb|bytes) (is |was )?(over|exceeds|larger)|size of message
