@@ -21,7 +21,7 @@ _GAVE_UP = re.compile(
 )
 _UNAVAILABLE = re.compile(
     r"\b550\b.{0,40}(requested (mail )?action (was )?not taken:? ?mailbox unavailable"
-    r"|mailbox unavailable)",
+    r"|(mailbox|account|recipient) (is )?(unavailable|not available))",
     re.I,
 )
 _ALWAYS: Final = re.compile(
@@ -102,6 +102,10 @@ def _decided(said: Said, own: str, code: int, phase: Phase | None) -> Decision:
     words = by_words(said.diagnostic, weak=False, without=barred)
     if words is not None:
         return words
+    for status in (own, said.status):
+        exact = by_status(status) if status else None
+        if exact is not None and not exact.rule.endswith("-not-final"):
+            return exact
     if _UNAVAILABLE.search(plain(said.diagnostic) or plain(said.context)):
         return Decision(
             Reason.USER_UNKNOWN,
@@ -109,10 +113,6 @@ def _decided(said: Said, own: str, code: int, phase: Phase | None) -> Decision:
             "mailbox unavailable",
             "RFC 5321 § 4.2.3 (550); Outlook.com SMTP error codes (550)",
         )
-    for status in (own, said.status):
-        exact = by_status(status) if status else None
-        if exact is not None and not exact.rule.endswith("-not-final"):
-            return exact
     own_words = by_words(said.diagnostic, without=barred)
     if own_words is not None and own_words.reason is Reason.POLICY:
         return own_words

@@ -23,7 +23,7 @@ _BREAK = re.compile(
 _SCRIPT = re.compile(r"<(style|script|head)\b[^>]{0,500}>.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 
 REPLY: Final = re.compile(
-    r"(?<![\d.,:/#@-])([245][0-5]\d)(?:[ \t]*[-:,]|[ \t]+|(?=[<\"'(]))[ \t]*\(?#?"
+    r"(?<![\d.,:/#@-])([245][0-7]\d)(?:[ \t]*[-:,]|[ \t]+|(?=[<\"'(]))[ \t]*\(?#?"
     r"(?:([245]\.\d{1,3}\.\d{1,3}))?"
 )
 """A basic code and perhaps an enhanced status after it."""

@@ -24,7 +24,7 @@ RULES: Final = (
         we (do not|don't|will not|won't) accept (mail|e-?mail|messages?) from (your|this|that) (domain|sender|address)
         mail from [^ ]{1,100} (not allowed|rejected|denied|prohibited|is not allowed|not accepted)
         (message|mail) (was )?rejected because the (return address|sender|envelope|mail server did not answer the sender)
-        sender address has null mx|(mail|e-?mail|messages?) from (this|that|your|the) (sender|address|domain)( [^ ]{1,80})? (is |are |was |has been )?(not |denied|rejected|refused|blocked|prohibited)
+        (domain|host) (in|of) (the |your )?(sender|from|e-?mail address|mail from)|your (e-?mail |sending |sender )?domain\b|(host|domain) not found for your|sender address has null mx|(mail|e-?mail|messages?) from (this|that|your|the) (sender|address|domain)( [^ ]{1,80})? (is |are |was |has been )?(not |denied|rejected|refused|blocked|prohibited)
         null sender is not (allowed|accepted)|(empty|null) (envelope )?sender[^.;]{0,30}(not|denied|rejected|refuse)
         sender not (pre-?approved|authorized|authenticated in|found|accepted)|(has|have) not been approved as a sender
         spoofed?[- ](sender|mail|e?-?mail|address)|(sender|from)( address)? (is )?spoof|not allowed to send (as|from)|send as denied|sendasdenied
