@@ -24,7 +24,7 @@ RULES: Final = (
         we (do not|don't|will not|won't) accept (mail|e-?mail|messages?) from (your|this|that) (domain|sender|address)
         mail from [^ ]{1,100} (not allowed|rejected|denied|prohibited|is not allowed|not accepted)
         (message|mail) (was )?rejected because the (return address|sender|envelope|mail server did not answer the sender)
-        (domain|host) (in|of) (the |your )?(sender|from|e-?mail address|mail from)|your (e-?mail |sending |sender )?domain\b|(host|domain) not found for your|sender address has null mx|(mail|e-?mail|messages?) from (this|that|your|the) (sender|address|domain)( [^ ]{1,80})? (is |are |was |has been )?(not |denied|rejected|refused|blocked|prohibited)
+        (domain|host) (in|of) (the |your )?(sender|from|e-?mail address|mail from)|(host|domain) not found for your|sender address has null mx|(mail|e-?mail|messages?) from (this|that|your|the) (sender|address|domain)( [^ ]{1,80})? (is |are |was |has been )?(not |denied|rejected|refused|blocked|prohibited)
         null sender is not (allowed|accepted)|(empty|null) (envelope )?sender[^.;]{0,30}(not|denied|rejected|refuse)
         sender not (pre-?approved|authorized|authenticated in|found|accepted)|(has|have) not been approved as a sender
         spoofed?[- ](sender|mail|e?-?mail|address)|(sender|from)( address)? (is )?spoof|not allowed to send (as|from)|send as denied|sendasdenied
@@ -89,6 +89,14 @@ RULES: Final = (
         must (issue|use) (a )?(starttls|authentication|smtp auth|auth)|please (log ?in|authenticate)|requires? authentication|need to authenticate|smtp auth(entication)?
         not (designated|permitted|allowed|authori[sz]ed) (to send|to use|as|a) [^.;]{0,30}(for|from|of|this|the|domain|sender)[^.;]{0,60}(domain|mail|ip|sender)
         does not designate|designated mailer|not a permitted sender|publishes? (a )?policy|alignment (failed|failure|check)|authenticit
+        """,
+    ),
+    rule(
+        "sender-domain",
+        Reason.REJECTED,
+        "Sendmail cf/README; Exim sender_verify",
+        r"""
+        your (e-?mail |sending |sender )?domain( [^ ]{1,80})? (is |was |has |does |do |cannot |could )*(not|doesn't|unknown|rejected|blocked|invalid|denied)
         """,
     ),
     rule(
