@@ -4,6 +4,7 @@ from edge.adapters.first_run import control_url
 from edge.api.context import PATIENCE
 from edge.clock import SystemClock
 from edge.model.vault import Vault
+from edge.returns.reading import compile_rules
 from edge.sending.path_keys import PathKeys
 from edge.sending.returning import Returns
 from edge.sending.returns_server import ReturnsServer
@@ -12,7 +13,8 @@ from edge.store.pool import Pool
 
 
 def returns_server(settings: Settings, vault: Vault, pool: Pool, name: str) -> ReturnsServer:
-    """A server that calls itself ``name`` and writes to this database."""
+    """A server that calls itself ``name`` and writes to this database; its rules are compiled."""
+    compile_rules()
     clock, keys = SystemClock(), PathKeys(vault)
     url = settings.public_url or control_url(settings)
     return ReturnsServer(

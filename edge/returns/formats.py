@@ -4,6 +4,7 @@ A format is known by words that only it uses; most of what then follows is alike
 address, and below or beside it the reason), and is read in one way (:mod:`edge.returns.notices`).
 """
 
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -230,7 +231,9 @@ FINAL: Final = re2.compile(
 """Notices about what is given up, though they may speak of trying too."""
 
 
+@cache
 def _set() -> Any:
+    """All signs, compiled when first asked."""
     options = re2.Options()
     options.case_sensitive = False
     options.max_mem = 128 << 20
@@ -242,8 +245,6 @@ def _set() -> Any:
     return found
 
 
-_SIGNS: Final = _set()
-
 MOST_SIGN: Final = 16_000
 """Characters in which a sign is looked for: a program introduces itself at the beginning."""
 
@@ -251,5 +252,5 @@ MOST_SIGN: Final = 16_000
 def recognised(text: str) -> Format | None:
     """The first format whose sign stands in the text; one pass over all signs."""
     cut = text[:MOST_SIGN].encode("utf-8", "replace").decode("utf-8")
-    found = _SIGNS.Match(cut) or ()
+    found = _set().Match(cut) or ()
     return FORMATS[min(found)] if found else None

@@ -59,6 +59,12 @@ def read(raw: bytes) -> Report:
     return _finished(mail, report)
 
 
+def compile_rules() -> None:
+    """Compile all wordings and signs now (0.3 s) rather than at the first mail or reply."""
+    by_words("nothing")
+    formats.recognised("nothing")
+
+
 def _taken_apart(raw: bytes) -> Mail:
     data = mime.lines_of(raw).lstrip(b"\n")
     if data.startswith((b"From ", b">From ")):  # the line that mbox puts before a mail

@@ -7,6 +7,7 @@ references back, so a phrase that must not count elsewhere belongs into an earli
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -64,20 +65,19 @@ def _options() -> Any:
 
 
 class Matcher:
-    """Finds the first rule of an ordered list that a text matches."""
+    """Finds the first rule of an ordered list that a text matches; compiled when first asked."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.rules = tuple(rules)
-        options = _options()
-        self._set = re2.Set.SearchSet(options)
-        self._owner: list[int] = []
-        self._patterns: list[Any] = []
-        for place, one in enumerate(self.rules):
-            for phrase in one.phrases:
-                self._set.Add(phrase)
-                self._owner.append(place)
-                self._patterns.append(re2.compile(phrase, options))
-        self._set.Compile()
+        self._phrases = [(one, phrase) for one in self.rules for phrase in one.phrases]
+
+    @cached_property
+    def _set(self) -> Any:
+        found = re2.Set.SearchSet(_options())
+        for _, phrase in self._phrases:
+            found.Add(phrase)
+        found.Compile()
+        return found
 
     def first(
         self, text: str, phase: Phase | None = None, *, without: Reason | None = None
@@ -88,9 +88,9 @@ class Matcher:
         """
         found = self._set.Match(text) or ()  # None where nothing matches
         for number in sorted(found):  # phrases were added in the order of the rules
-            one = self.rules[self._owner[number]]
+            one, phrase = self._phrases[number]
             if one.reason is not without and (phase is None or phase in one.phases):
-                words = self._patterns[number].search(text)
+                words = re2.compile(phrase, _options()).search(text)
                 return Match(one, words.group(0)[:200] if words else "")
         return None
 
