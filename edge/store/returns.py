@@ -8,10 +8,10 @@ import msgspec
 from edge.store.pool import Connection
 from edge.store.sql import queries
 
-MOST_UNPARSED: Final = 100_000
+MOST_UNPARSED: Final = 20_000
 """Unread mails that are kept; what comes beyond them is refused, and stays with its sender."""
 
-KEPT_OCTETS: Final = 256 * 1024
+KEPT_OCTETS: Final = 128 * 1024
 """Octets of an unread mail that are kept."""
 
 _q = queries("returns")

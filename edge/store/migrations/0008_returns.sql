@@ -22,7 +22,7 @@ CREATE INDEX returns_runs ON returns (domain, recipient, at) WHERE counts;
 CREATE INDEX returns_at ON returns USING brin (at);
 
 -- Mail that came back and led to nothing, with the reason; never deleted by itself. "source" is cut
--- off after its first 256 KiB. Texts of it compress, so they are stored as any other.
+-- off after its first 128 KiB. Texts of it compress, so they are stored as any other.
 CREATE TABLE unparsed_returns (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     digest bytea NOT NULL UNIQUE,

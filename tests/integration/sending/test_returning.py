@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from edge.sending.returned_mail import Outcome
+from edge.store.list_members import Entry as Member
 from edge.store.pool import Pool
 from edge.store.suppressed import TABLES, Entry, Kind
 from edge.store.suppressions import Block
@@ -230,7 +231,7 @@ async def test_empty_and_large(db: Pool, size: int) -> None:
             0
         ] == 250
         (kept,) = await back.unparsed()
-        assert len(kept["source"]) <= 256 * 1024
+        assert len(kept["source"]) <= 128 * 1024
 
 
 async def test_a_network_may_only_bring_so_much(db: Pool) -> None:
@@ -266,3 +267,18 @@ async def test_a_bounce_may_be_faster_than_its_delivery_is_written_down(db: Pool
         soft = bounce(ANN, diagnostic="552 5.2.2 Over quota", status="5.2.2")
         strange = await back.take(soft, to=(back.path(),), trusted=False)
         assert strange.outcome is Outcome.UNPARSED
+
+
+async def test_leaving_a_list_by_mail(db: Pool) -> None:
+    """The unsubscribe address of a list's mail takes its member off that list, and nothing else."""
+    name = f"list@{OURS}"
+    async with sending(db) as world, coming_back(world) as back, world.dispatching():
+        await world.add_list(name, Member(ANN))
+        await world.send(name, html="<p>%unsubscribe_email%</p>", text=None)
+        await world.settled()
+        content = world.inbox.taken[0].content
+        assert isinstance(content, bytes)
+        local = "u-" + content.decode().replace("=\r\n", "").partition("u-")[2][:29]
+        assert (await back.mail(f"{local}@bounces.{OURS}", b"Subject: bye\r\n\r\n"))[0] == 250
+        subscribed = await world.pool.fetchval("SELECT subscribed FROM list_members")
+        assert (subscribed, await back.block(ANN)) == (False, None)

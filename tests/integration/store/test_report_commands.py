@@ -62,3 +62,18 @@ def test_what_nobody_could_read(world: World, tmp_path: Path) -> None:
         world.run(report.app, "unparsed", "--show", "1", "--discard", "1")
     with pytest.raises(OperatorError):
         world.run(report.app, "import", str(tmp_path / "nothing"))
+
+
+def test_a_pipe_hands_in_one_mail(world: World) -> None:
+    """What a mail server pipes is acted upon and told; nothing on the pipe is a mistake."""
+    world.output(domain.app, "add", NAME)
+    said = world.run(report.app, stdin=bounce(ANN).decode())
+    assert said.exit_code == 0
+    assert "unparsed" in said.stdout
+    assert "no message of ours" in said.stdout
+    told = world.run(
+        report.app, "--json", "--to", f"b-x@bounces.{NAME}", stdin="Subject: hi\n\nhi\n"
+    )
+    assert msgspec.json.decode(told.stdout)["outcome"] == "unparsed"
+    with pytest.raises(CallerError, match="no mail on standard input"):
+        world.run(report.app, stdin="")
