@@ -11,7 +11,7 @@ RULES: Final = (
         Reason.RATE_LIMITED,
         "Gmail SMTP errors 4.2.1, 5.2.1, 5.4.5; Exchange NDR 5.2.121, 5.2.122, 5.7.705; GMX, QQ, Zoho and Mail.ru help pages",
         r"""
-        at a rate that|receiving (mail|messages) (at a rate|too quickly|too fast)|per hour message receive limit|messages? (receive|received) limit
+        at a rate that|limit for the number of messages|receiving (mail|messages) (at a rate|too quickly|too fast)|per hour message receive limit|messages? (receive|received) limit
         (sending|send|daily|hourly|message|recipients?|mail) (rate |user |message |smtp relay )?(limit|quota) (is |was |has been )?(exceed|reached|for)|exceeded (the |your )?(daily|hourly|sending|send|recipient|maximum number of (recipients|messages|connections))
         frequency limit|unusual sending activity|frequency (is )?limited|sends? too (many|much|fast|often)|too (many|much) (mail|messages|e-?mails) (from|per|sent|for this session|within|to)
         exceed(s|ed|ing)? (the |your |our |my |allowed |maximum |a )*(number of|rate|frequency|connection|messages? per|recipients?|sending|concurrent)|maximum (number of )?(recipients|messages|connections)
@@ -42,7 +42,7 @@ RULES: Final = (
         (refused|rejected|blocked|discarded|denied|filtered|deleted|returned)( by| due to| because of| per)( the| this| a)? (recipient|user|addressee|mailbox owner|owner|account|customer|subscriber)('?s)?\b
         (only|exclusively) accept(s|ing)? (mail|messages|e-?mail)[^.;]{0,20} (from|by)|accepts (mail|messages) only from|is only accepting mail from specific|message filtered|filtered out|rejected due to user rules|user rules|sieve|refused due to recipient|recipient preferences|you have been blocked by|blocked by the (recipient|user|owner)|sender (is |has been )?(on|in) (the |this )?(recipient|user)('s)? (block|reject)
         this (account|mailbox|address) is protected by|not (on|in) (my|the|his|her|this user's|recipient's) (white ?list|allow(ed)? ?list|approved|safe)|(protected|restricted) (address|mailbox|recipient|group)|due to extended inactivity|has restricted sms|domain filter|receiving filter|mail from you is not|refuse to receive|reject this (recipient|sender)
-        reject(ed)? by (a )?(sieve|vacation|user|procmail|recipient)|mailbox owner|the recipient has|(has|have) blocked (your|the sender|this sender|mail|messages)|личн\w+ фильтр|заблокировал|отклон\w+ получател|受信拒否|拒否設定|受信者.{0,10}拒|拒收|收件人.{0,10}(拒|设置)|empf.nger (hat )?(die annahme|blockiert|verweigert)|destinataire (a )?(refus|bloqu)|destinatario ha (rechazado|bloqueado)
+        reject(ed)? by (a )?(sieve|vacation|user|procmail|recipient)|mailbox owner|the recipient has (blocked|rejected|refused|opted|restricted)|(has|have) blocked (your|the sender|this sender|mail|messages)|личн\w+ фильтр|заблокировал|отклон\w+ получател|受信拒否|拒否設定|受信者.{0,10}拒|拒收|收件人.{0,10}(拒|设置)|empf.nger (hat )?(die annahme|blockiert|verweigert)|destinataire (a )?(refus|bloqu)|destinatario ha (rechazado|bloqueado)
         """,
     ),
     rule(

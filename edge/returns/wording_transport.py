@@ -27,7 +27,7 @@ RULES: Final = (
         Reason.MAILER,
         "Postfix local(8), pipe(8); Sendmail prog and sysexits(3); procmail(1); qmail-command(8); Exim pipe transport; maildrop(1); Cyrus deliver(8)",
         r"""
-        command (died|failed|time limit|output|returned|terminated|exited|execution|not allowed)|(died|exit(ed)?|terminated|failed) with (status|signal|code|exit)|(exit|return|error) (status|code) \d|child process|pipe (to|delivery|failed)|\|/?[a-z/"]|procmail|maildrop|vacation (program|:)|exec(ution|ute|ve)? (fail|error|of)|(local|x-unix|unix)[-; ].{0,20}\d+$|unable to (run|execute)|cannot (execute|run|exec)|could not (run|execute)|program (fail|error|exit|returned)|internal (software|mailer) error|local configuration error|mailer error|smrsh|no such file or directory|can't (open|create|access|chdir|execute)|temporary error in (the )?mailer|local mailer|deliver: |auto-?responder fail|fork fail
+        command (died|failed|time limit|output|returned|terminated|exited|execution|not allowed)|(died|exit(ed)?|terminated|failed) with (status|signal|code|exit)|(exit|return) (status|code) \d|child process|pipe (to|delivery|failed)|\|/?[a-z/"]|procmail|maildrop|vacation (program|:)|exec(ution|ute|ve)? (fail|error|of)|(local|x-unix|unix)[-; ].{0,20}\d+$|unable to (run|execute)|cannot (execute|run|exec)|could not (run|execute)|program (fail|error|exit|returned)|internal (software|mailer) error|local configuration error|mailer error|smrsh|no such file or directory|can't (open|create|access|chdir|execute)|temporary error in (the )?mailer|local mailer|deliver: |auto-?responder fail|fork fail
         """,
     ),
     rule(
