@@ -12,6 +12,9 @@ from edge.returns.texts import is_address, trimmed
 MOST_OCTETS: Final = 64 * 1024
 """Octets that are given to it: its time is not linear in what a stranger sends."""
 
+_ASCII: Final = bytes(code if 0 < code < 128 else 63 for code in range(256))
+"""Its detectors know no header that is not ASCII."""
+
 _STUMBLES: Final = (
     *(LookupError, ValueError, TypeError, AttributeError, AssertionError, RecursionError),
     MessageError,
@@ -22,7 +25,7 @@ _STUMBLES: Final = (
 def recipients(raw: bytes) -> list[str]:
     """Addresses that failed for good, as far as it knows; none where it stumbles over the mail."""
     try:
-        message = email.message_from_bytes(raw[:MOST_OCTETS], policy=compat32)
+        message = email.message_from_bytes(raw[:MOST_OCTETS].translate(_ASCII), policy=compat32)
         found = scan_message(message)
     except _STUMBLES:
         return []
