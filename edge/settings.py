@@ -19,6 +19,7 @@ from edge import crash, service_user
 from edge.certificate_settings import CertificateSettings, mistakes_together
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
+from edge.return_settings import ReturnSettings
 from edge.sending.routes import SANDBOX, parse_route
 from edge.setting_types import Address, Addresses, Bind, Durability, Networks, ReadableFile
 from edge.webhook_settings import WebhookSettings
@@ -26,7 +27,7 @@ from edge.webhook_settings import WebhookSettings
 PREFIX: Final = "EDGE_"
 
 
-class Settings(CertificateSettings, WebhookSettings, BaseSettings):
+class Settings(CertificateSettings, WebhookSettings, ReturnSettings, BaseSettings):
     """All settings; the fields' descriptions are the reference in ``docs/settings.md``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
