@@ -26,6 +26,7 @@ COMMANDS = (
     "queue",
     "suppression",
     "webhook",
+    "report",
     "outbox",
     "token",
     "events",

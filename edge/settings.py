@@ -20,6 +20,7 @@ from edge.api_settings import ApiSettings
 from edge.certificate_settings import CertificateSettings, mistakes_together
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
+from edge.return_settings import ReturnSettings
 from edge.sending.routes import SANDBOX, parse_route
 from edge.setting_types import Address, Addresses, Bind, Durability, Networks, ReadableFile
 from edge.webhook_settings import WebhookSettings
@@ -27,7 +28,7 @@ from edge.webhook_settings import WebhookSettings
 PREFIX: Final = "EDGE_"
 
 
-class Settings(ApiSettings, CertificateSettings, WebhookSettings, BaseSettings):
+class Settings(ApiSettings, CertificateSettings, WebhookSettings, ReturnSettings, BaseSettings):
     """All settings; the fields' descriptions are the reference in ``docs/settings.md``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)

@@ -30,6 +30,7 @@ class Opened:
     control: list[socket.socket] = field(default_factory=list)
     smtp: list[socket.socket] = field(default_factory=list)
     smtps: list[socket.socket] = field(default_factory=list)
+    returns: list[socket.socket] = field(default_factory=list)
     certificates: Certificates | None = None
     control_context: ssl.SSLContext | None = None
     smtp_context: ssl.SSLContext | None = None
@@ -111,6 +112,7 @@ def _bind(
             wanted["https_bind"] = opened.https
     if sends:
         wanted["smtp_bind"] = opened.smtp
+        wanted["returns_bind"] = opened.returns
         if opened.smtp_context is not None:
             wanted["smtps_bind"] = opened.smtps
     given = {}

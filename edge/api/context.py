@@ -17,6 +17,8 @@ from edge.model.errors import PeerError
 from edge.model.probe import probe_secret
 from edge.model.vault import Vault
 from edge.sending.accept import Acceptor
+from edge.sending.path_keys import PathKeys
+from edge.sending.returning import Returns
 from edge.store.api_keys import ApiKey
 from edge.store.pool import Connection, Pool
 from edge.throttle import Bucket
@@ -45,13 +47,14 @@ class Api:
     ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
     slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``resolvers`` (none: the system's) and ``probe_port`` are those of
-    the ``doctor``, which is made unless ``examiner`` is given. ``failures`` are per
-    minute and address, ``rate`` and ``send_rate`` per minute and key, ``query_rate`` per
-    :data:`QUERY_SECONDS` and key (:mod:`edge.api.limits`); 0 is no limit. ``gate`` raises unless a
-    certificate may be ordered for a host name; None while certificates are off. ``database`` is
-    None until Postgres was reached. Who reads a large file holds ``files``: the rows of one take
-    hundreds of megabytes. ``poster`` makes what calls webhooks that are tested (by the usual rules
-    if not given); a replaced signing key goes on signing for ``key_grace`` seconds.
+    the ``doctor``, which is made unless ``examiner`` is given, ``soft_run`` that of ``returns``.
+    ``failures`` are per minute and address, ``rate`` and ``send_rate`` per minute and key,
+    ``query_rate`` per :data:`QUERY_SECONDS` and key (:mod:`edge.api.limits`); 0 is no limit.
+    ``gate`` raises unless a certificate may be ordered for a host name; None while certificates are
+    off. ``database`` is None until Postgres was reached. Who reads a large file holds ``files``:
+    the rows of one take hundreds of megabytes. ``poster`` makes what calls webhooks that are tested
+    (by the usual rules if not given); a replaced signing key goes on signing for ``key_grace``
+    seconds.
     """
 
     clock: Clock
@@ -73,7 +76,9 @@ class Api:
     examiner: Doctor | None = None
     poster: Callable[[], Poster] | None = None
     key_grace: int = 86_400
+    soft_run: int = 5
     doctor: Doctor = field(init=False)
+    returns: Returns = field(init=False)
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
     sends: Bucket = field(init=False)
@@ -86,6 +91,12 @@ class Api:
             Looker(self.resolvers), probe_secret(self.vault), http_port=self.probe_port
         )
         self.failed = Bucket(self.failures, self.clock)
+        self.returns = Returns(
+            self.clock,
+            PathKeys(self.vault),
+            public_url=self.public_url,
+            soft_run=self.soft_run,
+        )
         self.requests = Bucket(self.rate, self.clock)
         self.sends = Bucket(self.send_rate, self.clock)
         self.queries = Bucket(self.query_rate, self.clock, seconds=QUERY_SECONDS)

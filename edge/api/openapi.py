@@ -19,6 +19,7 @@ from edge.api.described import (
     events,
     lists,
     messages,
+    reports,
     stats,
     suppressions,
     tags,
@@ -29,7 +30,7 @@ from edge.api.routes import ROUTES, Route
 
 RESOURCES: Final = (
     *(domains, messages, events, webhooks, suppressions, lists),
-    *(stats, analytics, tags, certificates),
+    *(stats, analytics, tags, reports, certificates),
 )
 """In the order of the pages."""
 

@@ -73,6 +73,7 @@ class Edge:
             "EDGE_HTTPS_BIND": f"127.0.0.1:{self.https}",
             "EDGE_CONTROL_BIND": f"127.0.0.1:{self.control}",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
+            "EDGE_RETURNS_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",
             "EDGE_WORKERS": "1",
             "EDGE_SETTLE": "0",
