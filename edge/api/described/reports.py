@@ -5,13 +5,11 @@ from typing import Any, Final
 
 from edge.api import reports
 from edge.api.describing import (
-    ANYTHING,
     COUNT,
+    SWITCH,
     TEXT,
     Described,
     Operation,
-    Schema,
-    by_name,
     many,
     nullable,
     repeated,
@@ -19,17 +17,52 @@ from edge.api.describing import (
     upload,
     word,
 )
+from edge.returns.reasons import Reason
 from edge.returns.report import Kind
 from edge.sending.returned_mail import Outcome
 
 TITLE: Final = "Returned mail"
 
-REPORT: Final[Schema] = {
-    "title": "Report",
-    "type": "object",
-    "properties": {"kind": word(*(one.value for one in Kind))},
-    "required": ["kind"],
-}
+RECIPIENT: Final = shape(
+    {
+        "recipient": TEXT,
+        "final_recipient": TEXT,
+        "action": TEXT,
+        "severity": word("permanent", "temporary"),
+        "reason": word(*(one.value for one in Reason)),
+        "status": TEXT,
+        "code": COUNT,
+        "reply": TEXT,
+        "evidence": shape({"rule": TEXT, "matched": TEXT, "source": TEXT}),
+    },
+    {"type": TEXT},
+)
+REPORT: Final = shape(
+    {
+        "kind": word(*(one.value for one in Kind)),
+        "format": TEXT,
+        "source": TEXT,
+        "feedback_type": TEXT,
+        "reporting_mta": TEXT,
+        "message_id": TEXT,
+        "return_path": TEXT,
+        "subject": TEXT,
+        "recipients": many(RECIPIENT),
+        "why": TEXT,
+    },
+    title="Report",
+)
+MATCHED: Final = shape(
+    {
+        "domain": TEXT,
+        "recipient": TEXT,
+        "message_id": TEXT,
+        "by": TEXT,
+        "fresh": SWITCH,
+        "event_id": TEXT,
+        "suppressed": SWITCH,
+    }
+)
 _MAIL: Final = (
     upload("message", "The mail (RFC 5322), as a file or as text."),
     repeated("to", "Whom it was addressed to, where that is known."),
@@ -49,7 +82,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Described]] = {
                 "outcome": word(*(one.value for one in Outcome)),
                 "why": TEXT,
                 "unparsed": nullable(COUNT),
-                "matched": many(by_name(ANYTHING)),
+                "matched": many(MATCHED),
                 "report": REPORT,
             }
         ),
