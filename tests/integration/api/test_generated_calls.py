@@ -235,9 +235,10 @@ async def _run(db: Pool, examples: int, *, steady: bool) -> None:
             await asyncio.to_thread(_generated, world, places, examples, steady=steady)
 
 
+@pytest.mark.timeout(300)
 async def test_generated_calls_are_answered_as_described(db: Pool) -> None:
     """A few of each operation, the same in every run; nearly all operations do succeed."""
-    await _run(db, 4, steady=True)
+    await _run(db, 3, steady=True)
 
 
 @pytest.mark.soak
