@@ -85,9 +85,9 @@ class Inheritance:
     """What the supervisor hands to a child at its fork.
 
     ``dsn`` is Postgres' URL; ``parent_pipe`` becomes readable when the supervisor is gone;
-    ``control`` is empty but for the one child that answers the control port, ``smtp`` and ``smtps``
-    but for the one that takes mail, ``certificates`` is of tracking; ``name`` is the machine's host
-    name and ``edge_id`` the data directory's UUID.
+    ``control`` is empty but for the one child that answers the control port, ``panel`` but for
+    control, ``smtp`` and ``smtps`` but for the one that takes mail, ``certificates`` is of
+    tracking; ``name`` is the machine's host name and ``edge_id`` the data directory's UUID.
     """
 
     settings: Settings
@@ -95,11 +95,13 @@ class Inheritance:
     http: list[socket.socket]
     https: list[socket.socket]
     control: list[socket.socket]
+    panel: list[socket.socket]
     smtp: list[socket.socket]
     smtps: list[socket.socket]
     certificates: Certificates | None
     control_context: ssl.SSLContext | None
     smtp_context: ssl.SSLContext | None
+    panel_context: ssl.SSLContext | None
     vault: Vault
     dsn: str
     parent_pipe: int

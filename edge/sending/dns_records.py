@@ -1,12 +1,15 @@
-"""The DNS records that a sending domain needs, and how a doctor is told of them; pure."""
+"""The DNS records that a sending domain needs, how a doctor is told of them, and
+what is kept of its report; pure.
+"""
 
 from typing import Final
 
 import msgspec
 
-from edge.doctor.wanted import Wanted, WantedRecord
+from edge.doctor.wanted import Report, Wanted, WantedRecord
 from edge.model.domain import Domain
 from edge.sending.dkim import Signer
+from edge.store.domain_checks import DomainCheck, RecordCheck
 
 BOUNCES: Final = "bounces"
 """The label of the host that bounces come back to, below the domain."""
@@ -54,3 +57,12 @@ def wanted_of(domain: Domain, public_host: str, records: list[Record]) -> Wanted
         edges=(public_host,) if named else (),
         records=tuple(WantedRecord(one.type, one.name, one.value) for one in records),
     )
+
+
+def kept(report: Report, now_us: int) -> DomainCheck:
+    """A report as it is stored."""
+    states = [
+        RecordCheck(one.type, one.name, one.value, one.valid.value, list(one.cached))
+        for one in report.states
+    ]
+    return DomainCheck(now_us, states, [one.as_json() for one in report.findings])
