@@ -51,6 +51,7 @@ class Edge:
         given = {
             "EDGE_DATABASE_URL": database_url,
             "EDGE_LOG_LEVEL": "warning",
+            "EDGE_PANEL_BIND": "127.0.0.1:0",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",
         }

@@ -16,6 +16,7 @@ COMMANDS = (
     "domain",
     "footer",
     "credential",
+    "user",
     "apikey",
     "keys",
     "cert",

@@ -5,7 +5,6 @@ are imported here, at the top, because a child that gave up root may no longer r
 """
 
 import asyncio
-import contextlib
 import gc
 import os
 import socket
@@ -21,7 +20,7 @@ import uvloop
 
 from certs.sni import Certificates
 from edge import control, crash
-from edge.adapters import certificate_jobs, first_run
+from edge.adapters import certificate_jobs, database, first_run, panel
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
 from edge.adapters.proxies import trusts
@@ -30,7 +29,6 @@ from edge.clock import SystemClock
 from edge.ingest.key_files import KEY_DIRECTORY, KeyFiles
 from edge.ingest.station import IngestStation
 from edge.lifecycle import Tasks
-from edge.model.errors import PeerError
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME
 from edge.sending.accept import Acceptor
@@ -43,7 +41,6 @@ from edge.sending.submission import SubmissionServer
 from edge.setting_types import Durability
 from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
-from edge.store import migrate, pool
 from edge.store.retention import Days
 from edge.tracking.handshakes import unraisable
 from edge.tracking.server import TrackingServer
@@ -129,7 +126,7 @@ def run_ingest(inh: Inheritance) -> None:
 
 
 def run_control(inh: Inheritance) -> None:
-    """Serve the control port and run the leased jobs until told to stop."""
+    """Serve the control port and the panel, and run the leased jobs, until told to stop."""
     _run(_control(inh))
 
 
@@ -198,57 +195,13 @@ async def _tracking(inh: Inheritance) -> None:
         await server.drain()
 
 
-async def _connected(inh: Inheritance, tasks: Tasks, *, size: int = 4) -> pool.Pool | None:
-    """A pool on a database that is there and up to date; None when the child is to stop first.
-
-    Waits as long as it takes, trying again after 0.1 s to 5 s.
-    """
-    delay = 0.1
-    while not tasks.stopping.is_set():
-        try:
-            opened = await pool.connect(inh.dsn, max_size=size)
-        except PeerError as error:
-            tell = log.warning if delay > 1 else log.debug  # a start is not worth a warning
-            tell("waiting for Postgres", error=str(error), retry_in=delay)
-        else:
-            try:
-                async with opened.acquire() as conn:
-                    await migrate.migrate(conn)
-            except pool.UNAVAILABLE as error:
-                log.warning("waiting for Postgres", error=repr(error), retry_in=delay)
-                opened.terminate()
-            except BaseException:
-                opened.terminate()
-                raise
-            else:
-                return opened
-        await tasks.pause(delay)
-        delay = min(delay * 2, 5.0)
-    return None
-
-
-@asynccontextmanager
-async def _database(
-    inh: Inheritance, tasks: Tasks, *, size: int = 4
-) -> AsyncIterator[pool.Pool | None]:
-    opened = await _connected(inh, tasks, size=size)
-    try:
-        yield opened
-    finally:
-        if opened is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(3):
-                    await opened.close()
-            opened.terminate()
-
-
 async def _ingest(inh: Inheritance) -> None:
     crash.arm(inh.settings.crash_at)
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
         async with (
             control.serving(view, inh.control, inh.control_context),
-            _database(inh, tasks) as opened,
+            database.opened(inh.dsn, tasks) as opened,
         ):
             if opened is None:
                 return
@@ -307,13 +260,24 @@ async def _control(inh: Inheritance) -> None:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
         acceptor = _acceptor(inh.settings)
         api = _api(inh, acceptor)
+        pages = panel.panel_of(
+            inh.settings,
+            clock=SystemClock(),
+            vault=inh.vault,
+            acceptor=acceptor,
+            doctor=api.doctor,
+            gate=api.gate,
+        )
         async with (
             control.serving(view, inh.control, inh.control_context, api),
-            _database(inh, tasks, size=API_CONNECTIONS) as opened,
+            panel.serving(pages, inh.panel, inh.panel_context),
+            database.opened(inh.dsn, tasks, size=API_CONNECTIONS) as opened,
+            database.opened(inh.dsn, tasks) as for_pages,
         ):
-            if opened is None:
+            if opened is None or for_pages is None:
                 return
             view.pool = api.database = acceptor.database = opened
+            pages.database = for_pages
             log.info("control")
             accepting = tasks.spawn("accept", acceptor.run(tasks))
             certificates = certificate_jobs.CertificateJobs(
@@ -345,7 +309,7 @@ async def _sending(inh: Inheritance) -> None:
     async with (
         _child(inh) as tasks,
         only_one(settings.data_dir / "sending.lock", tasks) as mine,
-        _database(inh, tasks, size=SENDING_CONNECTIONS) as opened,
+        database.opened(inh.dsn, tasks, size=SENDING_CONNECTIONS) as opened,
     ):
         if opened is None or not mine:
             return
@@ -386,7 +350,7 @@ async def _sending(inh: Inheritance) -> None:
 
 
 async def _first_run(inh: Inheritance) -> None:
-    async with _child(inh) as tasks, _database(inh, tasks, size=1) as opened:
+    async with _child(inh) as tasks, database.opened(inh.dsn, tasks, size=1) as opened:
         if opened is not None:
             has_api = CONTROL in ROLES[inh.role]
             await first_run.greet(

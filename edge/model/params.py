@@ -106,6 +106,11 @@ class Params:
         if self._mistakes:
             raise CallerError("; ".join(self._mistakes))
 
+    @property
+    def mistakes(self) -> list[str]:
+        """What was wrong so far."""
+        return list(self._mistakes)
+
     def mistake(self, text: str) -> None:
         """Add a mistake that only the handler can see."""
         self._mistakes.append(text)

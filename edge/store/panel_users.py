@@ -152,6 +152,13 @@ async def set_password(
         await conn.execute(queries("panel_sessions")["end_all"], user.id, keep)
 
 
+async def reset(conn: Connection, user: User, password: str, *, now_us: int) -> None:
+    """A new password, no second factor any more, no session any more."""
+    async with conn.transaction():
+        await set_password(conn, user, password, now_us=now_us)
+        await conn.execute(_q["set_totp"], user.id, None, now_us)
+
+
 async def set_role(conn: Connection, user: User, role: Role, *, now_us: int) -> None:
     """Change a role and end the user's sessions; CallerError for the last owner."""
     async with conn.transaction():
@@ -220,6 +227,12 @@ async def prove(
     if _hasher.check_needs_rehash(row["password"]):
         await conn.execute(_q["set_password"], row["id"], await _hashed(password), now_us)
     return Proof(row["id"])
+
+
+async def has_password(conn: Connection, name: str, password: str) -> bool:
+    """Whether this is the password of a user who is there."""
+    row = await conn.fetchrow(_q["secret"], name)
+    return row is not None and await _matches(row["password"], password)
 
 
 async def exist(conn: Connection) -> bool:
