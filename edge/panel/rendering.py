@@ -106,10 +106,9 @@ def static_url(name: str) -> str:
     return f"/static/{name}?v={_VERSION}"
 
 
-def set_up(app: web.Application) -> None:
-    """Give an application its templates; every value is escaped, an unknown one is an error."""
-    environment = aiohttp_jinja2.setup(
-        app,
+def _environment() -> jinja2.Environment:
+    """Every value is escaped, and an unknown one is an error."""
+    made = jinja2.Environment(
         loader=jinja2.DictLoader(dict(_TEMPLATES)),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -117,14 +116,14 @@ def set_up(app: web.Application) -> None:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {
+    made.filters |= {
         "when": when,
         "machine_time": machine_time,
         "octets": octets,
         "event_id": event_id,
         "meaning": meaning,
     }
-    environment.globals |= {
+    made.globals |= {
         "static": static_url,
         "Permit": Permit,
         "navigation": NAVIGATION,
@@ -132,6 +131,21 @@ def set_up(app: web.Application) -> None:
         "tones": TONES,
         "bots": BOTS,
     }
+    return made
+
+
+_ENVIRONMENT: Final = _environment()
+
+
+def compile_all() -> None:
+    """Compile every template, for whoever cannot read the installation later."""
+    for name in _TEMPLATES:
+        _ENVIRONMENT.get_template(name)
+
+
+def set_up(app: web.Application) -> None:
+    """Give an application its templates."""
+    app[aiohttp_jinja2.APP_KEY] = _ENVIRONMENT
 
 
 def render(
