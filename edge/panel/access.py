@@ -81,7 +81,7 @@ async def login(request: web.Request) -> web.Response:
                 panel.failed.take(bucket)
             log.warning("login failed", address=guard.address_of(request))
             return again(WRONG, 401)
-        response = web.HTTPSeeOther(target)
+        response = guard.see_other(target)
         await _begin(request, conn, proof.user, response)
     return response
 
@@ -106,7 +106,7 @@ async def logout(request: web.Request) -> web.Response:
     panel, session = request.app[PANEL], request[SESSION]
     async with panel.connection() as conn:
         await panel_sessions.end(conn, session.digest)
-    response = web.HTTPSeeOther("/login?out")
+    response = guard.see_other("/login?out")
     guard.drop_cookie(panel, response, guard.SESSION_COOKIE)
     # What a browser kept of the pages is nobody's business any more.
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -149,7 +149,7 @@ async def first_run(request: web.Request) -> web.Response:
             return rendering.render(
                 request, "first_run.html", status=400, error=str(error), code=code, name=name
             )
-        response = web.HTTPSeeOther("/welcome")
+        response = guard.see_other("/welcome")
         await _begin(request, conn, user.id, response)
         await panel_audit.add(
             conn,

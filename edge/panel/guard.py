@@ -123,6 +123,11 @@ async def hardened(request: web.Request, handler: Handler) -> web.StreamResponse
     return response
 
 
+def see_other(location: str) -> web.Response:
+    """To another page, by GET."""
+    return web.Response(status=303, headers={hdrs.LOCATION: location})
+
+
 def add_headers(response: web.StreamResponse) -> None:
     """The security headers, where an answer has none of its own."""
     for name, value in HEADERS.items():
@@ -133,8 +138,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     try:
         return await handler(request)
     except web.HTTPException as error:
-        if error.status < 400:
-            return error
+        if isinstance(error, web.HTTPSeeOther):
+            return see_other(str(error.location))
         return _page(request, error.status, _OF_HTTP.get(error.status, error.reason))
     except Forbidden as error:
         return _page(request, 403, str(error))

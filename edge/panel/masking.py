@@ -48,7 +48,7 @@ def _masked(match: re.Match[str]) -> str:
 
 def event(rendered: dict[str, Any], recipient: str) -> dict[str, Any]:
     """An event's JSON: addresses masked, user variables hidden (they are about people)."""
-    found = {name: _value(name, value, recipient) for name, value in rendered.items()}
+    found: dict[str, Any] = _value("", rendered, recipient)
     if found.get("user-variables"):
         found["user-variables"] = dict.fromkeys(found["user-variables"], HIDDEN)
     return found
