@@ -21,8 +21,12 @@ from tests.integration.run.serving import until
 JS = Path(__file__).parent / "js"
 SANDBOX = "sandbox.localhost"
 WIDE: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}}
+EXAMINED = {"desktop", "phone-dark"}
+"""Looks in which axe-core looks too: both colour schemes, both widths."""
+
 EXPECTED = re.compile(
-    r"Content Security Policy directive: \"img-src data:\"|Blocked script execution in '[^']*/preview'"
+    r'Content Security Policy directive: "img-src data:"'
+    r"|Blocked script execution in '[^']*/preview'"
 )
 """Complaints that the previews' policies are there to cause."""
 
@@ -120,6 +124,17 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (place / "node_modules/axe-core/axe.min.js").read_text("utf-8")
 
 
+def _violations(page: Page, axe: str) -> list[str]:
+    """What axe-core calls serious or critical."""
+    page.evaluate(axe)  # not as a script element: the page's policy allows no foreign one
+    found = page.evaluate("axe.run(document, {iframes: false, resultTypes: ['violations']})")
+    return [
+        f"{one['id']}: {one['nodes'][0]['html'][:120]}"
+        for one in found["violations"]
+        if one["impact"] in {"serious", "critical"}
+    ]
+
+
 @pytest.mark.parametrize("look", ["desktop", "dark", "phone", "phone-dark"])
 def test_every_page_is_legible_and_usable_however_it_is_looked_at(
     visit: Visit, axe: str, look: str
@@ -134,15 +149,8 @@ def test_every_page_is_legible_and_usable_however_it_is_looked_at(
             page.goto(address)
             reader.photograph(f"panel-{name}-{look}")
             findings += [f"{name}: {flaw}" for flaw in reader.flaws()]
-            page.evaluate(axe)  # not a script element: the page's policy allows no foreign one
-            found = page.evaluate(
-                "axe.run(document, {iframes: false, resultTypes: ['violations']})"
-            )
-            findings += [
-                f"{name}: {one['id']}: {one['nodes'][0]['html'][:120]}"
-                for one in found["violations"]
-                if one["impact"] in {"serious", "critical"}
-            ]
+            if look in EXAMINED:
+                findings += [f"{name}: {one}" for one in _violations(page, axe)]
             assert len(page.content().encode()) < 200_000, name
         assert findings == []
         complaints = [one for one in reader.complaints if not EXPECTED.search(one)]
@@ -179,7 +187,7 @@ def test_the_panel_works_without_a_script_and_without_a_mouse(visit: Visit) -> N
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")  # the skip link
         assert page.url.endswith("#main")
-        page.get_by_label("Recipient").focus()
+        page.get_by_role("textbox", name="Recipient").focus()
         page.keyboard.type(ANN)
         page.keyboard.press("Enter")
         page.wait_for_url(re.compile("recipient="))

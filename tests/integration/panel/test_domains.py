@@ -3,7 +3,7 @@
 import re
 
 from certs.errors import CustomerError
-from edge.model.domain import DEFAULT_FOOTERS
+from edge.model.domain import DEFAULT_FOOTERS, Domain
 from edge.store import api_keys, certificates, credentials, domain_settings, domains
 from edge.store.panel_users import Role
 from edge.store.pool import Pool
@@ -129,11 +129,7 @@ async def test_secrets_are_shown_once_and_work(db: Pool) -> None:
     """API keys and SMTP logins: made, used, ended; those of other domains are out of reach."""
     async with db.acquire() as conn:
         await seed(conn, attacks=False, more=1)
-        await domains.add(
-            conn,
-            (await domains.get(conn, DOMAIN)).__class__(number=0, name="other.example"),
-            now_us=1,
-        )
+        await domains.add(conn, Domain(number=0, name="other.example"), now_us=1)
         _, foreign = await api_keys.create(conn, "foreign", now_us=1, domain="other.example")
     async with serving(db) as world, world.visitor(Role.OWNER) as owner:
         page = await owner.post(
