@@ -1,7 +1,7 @@
 """The certificate of a tracking host: what there is, and ordering one with a click."""
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
@@ -10,7 +10,7 @@ from certs import names
 from certs.errors import CertificateError, CustomerError
 from edge.model.certificate import HostCertificate, Status
 from edge.model.errors import CallerError
-from edge.panel import domain_choice, domain_pages, rendering
+from edge.panel import certificate_state, domain_choice, domain_pages, rendering
 from edge.panel.context import PANEL, SUBJECT, Panel
 from edge.store import certificates
 
@@ -18,30 +18,6 @@ log = structlog.get_logger()
 
 GATE_PATIENCE: Final = 15.0
 """Seconds that a click waits for the host's DNS; the job asks again in any case."""
-
-POLLED: Final = frozenset({Status.PROCESSING})
-"""States that the page looks at again by itself."""
-
-
-def shown(request: web.Request, found: HostCertificate | None) -> dict[str, Any]:
-    """What the template is told."""
-    panel = request.app[PANEL]
-    now = panel.clock.now()
-    status = found.status(now) if found is not None else Status.NONE
-    failure = (found.failure or {}) if found is not None else {}
-    return {
-        "status": status.value,
-        "off": panel.gate is None,
-        "imported": found is not None and found.imported,
-        "ends_at": int(found.not_after * 1e6) if found and found.not_after else None,
-        "days_left": found.days_left(now) if found else None,
-        "failure": failure.get("text", ""),
-        "who": failure.get("who", ""),
-        "retry_at": int(found.due * 1e6) if found and failure else None,
-        "polls": status in POLLED,
-        "orderable": panel.gate is not None
-        and status in {Status.NONE, Status.ERROR, Status.EXPIRED},
-    }
 
 
 async def fragment(request: web.Request) -> web.Response:
@@ -51,7 +27,10 @@ async def fragment(request: web.Request) -> web.Response:
         domain = await domain_choice.named(conn, request.match_info["name"])
         found = await certificates.show(conn, domain.tracking_host)
     return rendering.render(
-        request, "certificate.html", domain=domain, certificate=shown(request, found)
+        request,
+        "certificate.html",
+        domain=domain,
+        certificate=certificate_state.shown(request, found),
     )
 
 

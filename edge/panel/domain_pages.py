@@ -8,8 +8,7 @@ from aiohttp import web
 from edge.model.domain import Domain
 from edge.model.errors import CallerError
 from edge.model.params import Params
-from edge.panel import certificates as certificate_pages
-from edge.panel import domain_choice, forms, rendering
+from edge.panel import certificate_state, domain_choice, forms, rendering
 from edge.panel.context import PANEL
 from edge.panel.guard import FRAMING_POLICY
 from edge.sending.dkim import Signer
@@ -79,7 +78,7 @@ async def page(
         records=_states(records, check),
         check=check,
         hosts=[host for host in hosts if host != domain.tracking_host],
-        certificate=certificate_pages.shown(request, held),
+        certificate=certificate_state.shown(request, held),
         days=sorted({2, 7, 30, 90, 365, domain.retention_days}),
         clicks=CLICKS,
     )

@@ -120,7 +120,7 @@ async def test_a_write_that_no_page_of_ours_made_is_refused(db: Pool) -> None:
                 await visitor.get("/account")
                 own, origin = {"csrf": visitor.token}, {"Origin": world.url}
                 foreign = {"Origin": "https://evil.example"}
-                cases = (
+                cases: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
                     (own, {}),
                     (own, foreign),
                     (own, {"Origin": "null"}),
