@@ -6,6 +6,7 @@ One edge and one browser for all of it; the tests of this module run in any orde
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from edge.store import certificates
+from edge.store.pool import Connection
 from tests.acceptance.browsing import LOOKS, Reader
 from tests.acceptance.panel_visits import OWNER, PASSWORD, Visit, visiting
 from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, seed
@@ -267,3 +270,28 @@ def test_copying_a_record_and_checking_dns(visit: Visit) -> None:
         page.get_by_role("button", name="Check now").click()
         page.wait_for_selector("text=The DNS records have been looked up")
         assert "local-name" in page.inner_text("main")
+
+
+def test_the_state_of_a_certificate_is_followed_by_itself(visit: Visit) -> None:
+    """While an order runs the page asks again and again, without being loaded anew."""
+    host = f"email.{SANDBOX}"
+
+    async def order(conn: Connection) -> None:
+        await certificates.request(conn, host, "1", time.time() + 3600)
+
+    async def forget(conn: Connection) -> None:
+        await certificates.forget(conn, host)
+
+    visit.in_database(order)
+    with visit.visitor(OWNER, **WIDE) as reader:
+        page = reader.page
+        page.goto(f"{visit.base}/domains/{SANDBOX}")
+        state = page.locator("#certificate-state")
+        assert "on its way" in state.inner_text()
+        page.evaluate("window.same = true")
+        with page.expect_response(lambda answer: answer.url.endswith("/certificate")):
+            reader.photograph("panel-certificate")
+        visit.in_database(forget)
+        page.wait_for_selector("#certificate-state:has-text('do not work without one')")
+        assert page.evaluate("window.same") is True
+        assert [one for one in reader.complaints if not EXPECTED.search(one)] == []
