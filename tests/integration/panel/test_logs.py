@@ -9,7 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from edge.model.expression import parse
-from edge.store import domains, event_pages
+from edge.panel import log_query
+from edge.store import domains, event_pages, search
 from edge.store.event_pages import Place, Question
 from edge.store.filters import Filter
 from edge.store.panel_users import Role
@@ -66,6 +67,8 @@ SEARCHES: tuple[tuple[str, dict[str, str], tuple[str, ...], str | None], ...] = 
     ("event=clicked", {}, ("clicked",), None),
     ("event=opened&bot=apple", {}, ("opened",), "apple"),
     ("event=opened&bot=people&tags=newsletter", {"tags": "newsletter"}, ("opened",), ""),
+    ("event=failed", {}, ("failed",), None),
+    ("event=complained", {}, ("complained",), None),
     ("severity=permanent", {"severity": "permanent"}, (), None),
     (
         f"message-id=%3C20261125.reset@{DOMAIN}%3E",
@@ -97,6 +100,18 @@ async def test_a_search_finds_what_the_events_api_finds(seeded: Pool) -> None:
             assert ids(page.text) == expected, query
             rows = await _file(visitor, query)
             assert [row["id"] for row in rows][:50] == expected, query
+
+
+async def test_a_kind_is_found_in_the_hours_in_which_it_was_counted(seeded: Pool) -> None:
+    """The counters only narrow where is looked: a page finds what reading everything finds."""
+    async with seeded.acquire() as conn:
+        number = (await domains.get(conn, DOMAIN)).number
+        for kind in log_query.EVENTS:
+            wanted = Filter(domain=number, events=(kind,))
+            question = Question(wanted, ascending=False, limit=300)
+            page = await event_pages.turn(conn, question, Place())
+            plain = await search.search(conn, wanted, limit=300)
+            assert [one.event.id for one in page.found] == [one.event.id for one in plain], kind
 
 
 async def test_days_bound_the_search(seeded: Pool) -> None:
