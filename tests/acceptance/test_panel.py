@@ -92,6 +92,9 @@ def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
         page.goto(f"{logs}&event={kind}")
         link = page.locator("tbody a").last.get_attribute("href")
         yield f"event-{kind}", f"{visit.base}{link}"
+    page.goto(f"{logs}&event=clicked")
+    link = page.locator("tbody a").first.get_attribute("href")
+    yield "event-attack", f"{visit.base}{link}"
     yield "logs-nothing", f"{logs}&subject=nothingatall"
     yield "logs-mistake", f"{logs}&subject=(a"
     yield "suppressions", f"{visit.base}/suppressions?domain={DOMAIN}"
@@ -267,6 +270,8 @@ def test_copying_a_record_and_checking_dns(visit: Visit) -> None:
         page.wait_for_selector("button:has-text('Copied')")
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == page.locator("tbody code").nth(1).inner_text()
+        footer = page.frame_locator("iframe").locator("body")
+        assert "unsubscribe" in footer.inner_text()
         page.get_by_role("button", name="Check now").click()
         page.wait_for_selector("text=The DNS records have been looked up")
         assert "local-name" in page.inner_text("main")
