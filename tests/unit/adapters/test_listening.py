@@ -129,6 +129,11 @@ def test_smtp_takes_trackings_certificate_unless_it_has_its_own(tmp_path: Path) 
     assert shared.smtp is not None
     assert shared.smtp.minimum_version is ssl.TLSVersion.TLSv1_2
     assert shared.smtp.num_tickets == 0
+    assert shared.panel is None
+    panel = listening.contexts(load(panel_tls_cert_file=cert, panel_tls_key_file=private)).panel
+    assert panel is not None
+    with pytest.raises(OperatorError, match="EDGE_PANEL_TLS_CERT_FILE"):
+        listening.contexts(load(panel_tls_cert_file=private, panel_tls_key_file=cert))
     own = listening.contexts(load(smtp_tls_cert_file=cert, smtp_tls_key_file=private))
     assert own.smtp is not None
     with pytest.raises(OperatorError, match="EDGE_SMTP_TLS_CERT_FILE"):
