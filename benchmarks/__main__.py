@@ -19,15 +19,18 @@ from benchmarks import (
     dkim_signing,
     drain,
     instrumenting,
+    issuing,
     latency,
     machine,
     memory,
+    reading,
     request_cost,
     sending,
     sni_miss,
     start,
     tls_connection,
     verdicts,
+    webhooks,
     whole_line,
 )
 from benchmarks.figure import Scale, Section
@@ -37,8 +40,8 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
-        *(instrumenting, dkim_signing, sending, certificates),
-        *(tls_connection, certificate_memory, sni_miss),
+        *(instrumenting, dkim_signing, sending, webhooks, certificates),
+        *(tls_connection, certificate_memory, sni_miss, issuing, reading),
     )
 }
 

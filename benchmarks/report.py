@@ -14,8 +14,8 @@ RESULTS = HERE / "RESULTS.md"
 PLOT = HERE / "results.svg"
 ORDER = (
     *("request-cost", "whole-line", "drain", "verdicts", "latency", "memory", "start"),
-    *("tls-connection", "certificate-memory", "sni-miss", "certificates"),
-    *("instrumenting", "signing", "sending"),
+    *("tls-connection", "certificate-memory", "sni-miss", "certificates", "issuing"),
+    *("instrumenting", "signing", "sending", "webhooks", "reading"),
 )
 
 _HEAD = """# Results

@@ -130,6 +130,15 @@ class AcmeClient:
             raise BadAnswer(f"{response.url}: the answer lacks the address of what was made")
         return location
 
+    def account(self, account_url: str) -> acme_wire.AccountState:
+        """Our account as the authority has it."""
+        return acme_wire.account(acme_wire.body(self._post(account_url, Empty())))
+
+    def change_contact(self, account_url: str, contact: tuple[str, ...]) -> acme_wire.AccountState:
+        """Replace the addresses at which the authority reaches us; none removes them (§ 7.3.2)."""
+        payload = Payload(contact=list(contact))
+        return acme_wire.account(acme_wire.body(self._post(account_url, payload)))
+
     def change_key(self, key_pem: str, account_url: str, new_key_pem: str) -> None:
         """Roll the account over to a new key (§ 7.3.5): signed by it, within the old one's."""
         directory = self.directory()

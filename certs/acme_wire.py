@@ -1,5 +1,6 @@
 """What an authority's answers say, taken apart strictly: unknown fields pass, wrong ones do not."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,11 +11,15 @@ from certs.challenges import is_token
 from certs.errors import BadAnswer
 
 MAX_LIST = 100
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*")
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The authority's addresses (RFC 8555 § 7.1.1) and what it offers."""
+    """The authority's addresses (RFC 8555 § 7.1.1) and what it offers.
+
+    ``caa_identities`` are the names by which CAA records let it issue (RFC 8659).
+    """
 
     url: str
     new_nonce: str
@@ -26,6 +31,7 @@ class Directory:
     terms: str | None
     external_account_required: bool
     profiles: tuple[str, ...]
+    caa_identities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,14 @@ class Authorization:
     challenge: str | None
     challenge_status: str | None
     problem: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """What the authority knows of our account (RFC 8555 § 7.1.2)."""
+
+    status: str
+    contact: tuple[str, ...]
 
 
 def json_object(response: requests.Response) -> dict[str, Any] | None:
@@ -105,7 +119,21 @@ def directory(url: str, value: Mapping[str, Any]) -> Directory:
         _optional(meta, "termsOfService"),
         meta.get("externalAccountRequired") is True,
         tuple(profiles) if isinstance(profiles, dict) else (),
+        _domains(meta.get("caaIdentities")),
     )
+
+
+def _domains(value: object) -> tuple[str, ...]:
+    """The domain names of a list, in lower case; what is none is passed over."""
+    given = value if isinstance(value, list) else []
+    found = (one.strip().lower() for one in given[:MAX_LIST] if isinstance(one, str))
+    return tuple(dict.fromkeys(one for one in found if _DOMAIN.fullmatch(one)))
+
+
+def account(value: Mapping[str, Any]) -> AccountState:
+    """An account object."""
+    contact = tuple(str(one) for one in _objects(value, "contact"))
+    return AccountState(_text(value, "status"), contact)
 
 
 def order(url: str, value: Mapping[str, Any], retry_after: float | None) -> Order:

@@ -16,6 +16,7 @@ import josepy
 from acme import errors as acme_errors
 
 from certs.acme_client import AcmeClient, ExternalAccount
+from certs.acme_wire import AccountState, Directory
 from certs.clock import Clock
 from certs.errors import AccountMissing, CertificateError, OperatorError
 from certs.keys import new_key, thumbprint
@@ -181,6 +182,19 @@ class Authority:
             url = await self.call(lambda client: self._register(client, lost.key_pem))
             saved = await self._storage.save_account(replace(lost, url=url))
         return saved or await self.account()
+
+    async def directory(self) -> Directory:
+        """What the authority offers; asked for at most once a day by each thread."""
+        return await self.call(lambda client: client.directory())
+
+    async def account_state(self) -> AccountState:
+        """Our account as the authority has it; it is made if there is none."""
+        return await self.signed(lambda client, url: client.account(url))
+
+    async def change_contact(self) -> AccountState:
+        """Tell the authority the contacts of our terms; without any it forgets those it had."""
+        contact = self.terms.contact
+        return await self.signed(lambda client, url: client.change_contact(url, contact))
 
     # Changing the account key (RFC 8555 § 7.3.5)
 

@@ -12,14 +12,14 @@ gate did not open, nor store what :mod:`certs.issued` did not verify.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from certs import decisions
 from certs.acme_client import AcmeClient
 from certs.acme_wire import Order
 from certs.authority import Authority
-from certs.budgets import Budgets
+from certs.budgets import Budgets, Charge
 from certs.clock import Clock
 from certs.decisions import Need, Policy
 from certs.errors import (
@@ -40,6 +40,8 @@ from certs.pause import Pause
 from certs.storage import Claim, Gate, Spawn, Storage, open_gate
 
 log = logging.getLogger(__name__)
+STAND_BY, LONGEST_STAND_BY = 20.0, 60.0
+"""Seconds: a refill that is stood by for, and how long whom others overtake goes on with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,12 +227,28 @@ class Manager:
             exempt=decisions.in_window(host, now) and not rehearsal,
             directory=directory,
         )
-        if wait := await self._storage.take(charges, now):
-            return decisions.deferred(host, wait, now)
+        if wait := await self._take(run, charges):
+            return decisions.deferred(host, wait, self._clock.now())
+        now = self._clock.now()
         replaces = None if rehearsal else decisions.replaces(host)
         order = PendingOrder(directory, new_key(), now, None, replaces, rehearsal)
         await self._save(run, replace(host, order=order))
         return await self._resume(run)
+
+    async def _take(self, run: _Run, charges: Sequence[Charge]) -> float:
+        """Take from the budgets; the wait if that is too long for standing by.
+
+        A bucket that refills within seconds (the pace) is waited for with the host in hand: putting
+        it off would cost everybody's gate anew, and the customer a minute.
+        """
+        waited = 0.0
+        while True:
+            wait = await self._storage.take(charges, self._clock.now())
+            if not wait or wait > STAND_BY or waited > LONGEST_STAND_BY:
+                return wait
+            await self._keep(run)
+            await asyncio.sleep(wait)
+            waited += wait
 
     async def _keep(self, run: _Run) -> None:
         await self._storage.extend(run.claim, self._clock.now(), self._options.lease)

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage.
 """
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import typer
@@ -25,6 +26,7 @@ COMMANDS = (
     "send",
     "queue",
     "suppression",
+    "webhook",
     "outbox",
     "token",
     "events",
@@ -38,8 +40,8 @@ COMMANDS = (
 """Modules of ``edge.cli`` in the order of ``edge --help``; each has a Typer ``app``."""
 
 
-def build() -> typer.Typer:
-    """The whole command line."""
+def build(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """The command line with these commands."""
     root = typer.Typer(
         name="edge",
         help="Self-hosted email tracking: opens, clicks and unsubscribes.",
@@ -48,7 +50,8 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode="rich",
     )
-    for name in COMMANDS:
+    root.callback()(_nothing)  # else a single command would stand without its name
+    for name in names:
         module = import_module(f"edge.cli.{name}")
         if len(module.app.registered_commands) == 1 and not getattr(module, "GROUP", False):
             command = module.app.registered_commands[0]
@@ -58,11 +61,20 @@ def build() -> typer.Typer:
     return root
 
 
+def _nothing() -> None:
+    pass
+
+
+def _asked(arguments: Sequence[str]) -> Sequence[str]:
+    """What has to be imported for these arguments: a second for all, a third of it for one."""
+    return arguments[:1] if arguments and arguments[0] in COMMANDS else COMMANDS
+
+
 def main() -> None:
     """Entry point of the console script."""
     logs.configure("warning", "command")
     try:
-        build()()
+        build(_asked(sys.argv[1:]))()
     except EdgeError as error:
         sys.stderr.write(f"edge: {error}\n")
         sys.exit(2 if isinstance(error, CallerError) else 1)

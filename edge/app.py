@@ -11,8 +11,9 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -20,7 +21,7 @@ import uvloop
 
 from certs.sni import Certificates
 from edge import control, crash
-from edge.adapters import certificate_jobs, database, first_run, panel
+from edge.adapters import certificate_jobs, first_run, panel, reaching, webhooks
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
 from edge.adapters.proxies import trusts
@@ -41,6 +42,7 @@ from edge.sending.submission import SubmissionServer
 from edge.setting_types import Durability
 from edge.settings import Settings
 from edge.spool.writer import SpoolWriter
+from edge.store import pool
 from edge.store.retention import Days
 from edge.tracking.handshakes import unraisable
 from edge.tracking.server import TrackingServer
@@ -52,6 +54,7 @@ TRACKING: Final = "tracking"
 INGEST: Final = "ingest"
 CONTROL: Final = "control"
 SENDING: Final = "sending"
+WEBHOOKS: Final = "webhooks"
 FIRST_RUN: Final = "first run"
 
 LAST_BREATH: Final = 10
@@ -71,8 +74,8 @@ INGEST_NICE: Final = 10
 
 ROLES: Final = {
     "edge": (TRACKING, INGEST),
-    "control": (INGEST, CONTROL, SENDING),
-    "all": (TRACKING, INGEST, CONTROL, SENDING),
+    "control": (INGEST, CONTROL, SENDING, WEBHOOKS),
+    "all": (TRACKING, INGEST, CONTROL, SENDING, WEBHOOKS),
 }
 """Children of each ``--role``."""
 
@@ -138,6 +141,13 @@ def run_sending(inh: Inheritance) -> None:
     _run(_sending(inh))
 
 
+def run_webhooks(inh: Inheritance) -> None:
+    """Call the webhooks that are queued until told to stop."""
+    gc.set_threshold(100_000, 50, 100)  # as sending
+    os.nice(SENDING_NICE)
+    _run(_webhooks(inh))
+
+
 def run_first_run(inh: Inheritance) -> None:
     """Make the sandbox domain and the sample message if the database has no domain; say so."""
     _run(_first_run(inh))
@@ -148,6 +158,7 @@ RUN: Final[dict[str, Callable[[Inheritance], None]]] = {
     INGEST: run_ingest,
     CONTROL: run_control,
     SENDING: run_sending,
+    WEBHOOKS: run_webhooks,
     FIRST_RUN: run_first_run,
 }
 
@@ -195,13 +206,19 @@ async def _tracking(inh: Inheritance) -> None:
         await server.drain()
 
 
+def _database(
+    inh: Inheritance, tasks: Tasks, *, size: int = 4
+) -> AbstractAsyncContextManager[pool.Pool | None]:
+    return reaching.database(inh.dsn, tasks, size=size)
+
+
 async def _ingest(inh: Inheritance) -> None:
     crash.arm(inh.settings.crash_at)
     async with _child(inh) as tasks:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
         async with (
             control.serving(view, inh.control, inh.control_context),
-            database.opened(inh.dsn, tasks) as opened,
+            _database(inh, tasks) as opened,
         ):
             if opened is None:
                 return
@@ -251,6 +268,8 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         gate=certificate_jobs.gate_of(settings, inh.vault),
         resolvers=[(bind.host, bind.port) for bind in settings.resolvers],
         probe_port=settings.acme_http_port,
+        poster=partial(webhooks.poster_of, settings, SystemClock()),
+        key_grace=settings.webhook_key_grace * 3600,
     )
 
 
@@ -271,8 +290,8 @@ async def _control(inh: Inheritance) -> None:
         async with (
             control.serving(view, inh.control, inh.control_context, api),
             panel.serving(pages, inh.panel, inh.panel_context),
-            database.opened(inh.dsn, tasks, size=API_CONNECTIONS) as opened,
-            database.opened(inh.dsn, tasks) as for_pages,
+            _database(inh, tasks, size=API_CONNECTIONS) as opened,
+            _database(inh, tasks) as for_pages,
         ):
             if opened is None or for_pages is None:
                 return
@@ -293,7 +312,9 @@ async def _control(inh: Inheritance) -> None:
                 pool=opened,
                 holder=inh.edge_id,
                 clock=SystemClock(),
-                days=Days(inh.settings.facts_days, inh.settings.message_days),
+                days=Days(
+                    inh.settings.facts_days, inh.settings.message_days, inh.settings.webhook_days
+                ),
                 more=certificates.upkeep(),
             )
             for name, seconds, work in jobs.schedule():
@@ -309,7 +330,7 @@ async def _sending(inh: Inheritance) -> None:
     async with (
         _child(inh) as tasks,
         only_one(settings.data_dir / "sending.lock", tasks) as mine,
-        database.opened(inh.dsn, tasks, size=SENDING_CONNECTIONS) as opened,
+        _database(inh, tasks, size=SENDING_CONNECTIONS) as opened,
     ):
         if opened is None or not mine:
             return
@@ -349,8 +370,21 @@ async def _sending(inh: Inheritance) -> None:
         await accepting
 
 
+async def _webhooks(inh: Inheritance) -> None:
+    crash.arm(inh.settings.crash_at)
+    async with (
+        _child(inh) as tasks,
+        only_one(inh.settings.data_dir / "webhooks.lock", tasks) as mine,
+        _database(inh, tasks, size=webhooks.CONNECTIONS) as opened,
+    ):
+        if opened is not None and mine:
+            log.info("webhooks")
+            holder = f"{inh.edge_id}:{WEBHOOKS}"
+            await webhooks.dispatch(inh.settings, opened, inh.vault, SystemClock(), tasks, holder)
+
+
 async def _first_run(inh: Inheritance) -> None:
-    async with _child(inh) as tasks, database.opened(inh.dsn, tasks, size=1) as opened:
+    async with _child(inh) as tasks, _database(inh, tasks, size=1) as opened:
         if opened is not None:
             has_api = CONTROL in ROLES[inh.role]
             await first_run.greet(

@@ -30,7 +30,7 @@ from edge.clock import Clock, SystemClock
 from edge.model.certificate import DAY
 from edge.observe import metrics
 from edge.roster.snapshot import FILE_NAME
-from edge.store import certificates, keys, leases, partitions, retention, rollups
+from edge.store import certificates, keys, leases, partitions, retention, rollups, webhook_queue
 from edge.store.pool import UNAVAILABLE, Connection, Pool
 
 log = structlog.get_logger()
@@ -43,8 +43,8 @@ KEEP_ALIVE: Final = 15.0
 LAG_LIMIT: Final = 60.0
 """Seconds that the oldest record may wait for Postgres before the edge calls itself degraded."""
 
-MOST_CERTIFICATES: Final = 100
-"""Hosts whose days are in the metrics: a series for each of ten thousand would be too many."""
+MOST_SERIES: Final = 100
+"""Hosts or endpoints of one metric: a series for each of ten thousand would be too many."""
 
 _CHECK_SECONDS = 2.0
 
@@ -113,7 +113,7 @@ async def exposition(request: web.Request) -> web.Response:
     view = request.app[_VIEW]
     await _postgres(view)
     return web.Response(
-        body=metrics.render() + await _certificates(view),
+        body=metrics.render() + await _certificates(view) + await _breakers(view),
         headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"},
     )
 
@@ -124,15 +124,32 @@ async def _certificates(view: View) -> bytes:
         return b""
     try:
         async with asyncio.timeout(_CHECK_SECONDS), view.pool.acquire() as conn:
-            ends = await certificates.ends(conn, MOST_CERTIFICATES)
+            ends = await certificates.ends(conn, MOST_SERIES)
     except UNAVAILABLE:
         return b""
     now = SystemClock.now()
     return metrics.render_gauge(
         "edge_certificate_days_left",
-        f"Days until a host's certificate ends, of the {MOST_CERTIFICATES} that end first.",
+        f"Days until a host's certificate ends, of the {MOST_SERIES} that end first.",
         "host",
         ((host, round((end - now) / DAY, 3)) for host, end in ends),
+    )
+
+
+async def _breakers(view: View) -> bytes:
+    """Endpoints of webhooks that are down; nothing while Postgres is away."""
+    if view.pool is None:
+        return b""
+    try:
+        async with asyncio.timeout(_CHECK_SECONDS), view.pool.acquire() as conn:
+            down = await webhook_queue.broken(conn, MOST_SERIES)
+    except UNAVAILABLE:
+        return b""
+    return metrics.render_gauge(
+        "edge_webhook_breaker_open",
+        f"1 for an endpoint that is not called because it is down, of the first {MOST_SERIES}.",
+        "endpoint",
+        ((str(endpoint), 1.0) for endpoint in down),
     )
 
 

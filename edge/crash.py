@@ -28,13 +28,17 @@ SENDING_POINTS: Final = ("accept-committed", "taken-before-settle", "settled")
 """From a message to what became of it: between a server's 250 and its row lies the only place
 where a copy may go out twice."""
 
+WEBHOOK_POINTS: Final = ("webhook-leased", "webhook-sent-before-mark", "webhook-settled")
+"""From a leased delivery to its written outcome: after an answer and before its row lies the only
+place where an event may be posted twice."""
+
 _armed: dict[str, int] = {}
 
 
 def check(spec: str) -> tuple[str, int]:
     """Name and passage of a specification; ValueError for a point that does not exist."""
     name, _, count = spec.partition(":")
-    known = (*POINTS, *SENDING_POINTS)
+    known = (*POINTS, *SENDING_POINTS, *WEBHOOK_POINTS)
     if spec and name not in known:
         raise ValueError(f"{name!r} is not a crash point; there are: {', '.join(known)}")
     return name, int(count or 1)

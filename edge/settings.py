@@ -21,11 +21,12 @@ from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
 from edge.sending.routes import SANDBOX, parse_route
 from edge.setting_types import Address, Addresses, Bind, Durability, Networks, ReadableFile
+from edge.webhook_settings import WebhookSettings
 
 PREFIX: Final = "EDGE_"
 
 
-class Settings(CertificateSettings, BaseSettings):
+class Settings(CertificateSettings, WebhookSettings, BaseSettings):
     """All settings; the fields' descriptions are the reference in ``docs/settings.md``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)

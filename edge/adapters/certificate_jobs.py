@@ -6,6 +6,7 @@ that an authority that asks the wrong edge would find no answer, and count it ag
 """
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import structlog
@@ -29,7 +30,7 @@ from edge.model.probe import probe_secret
 from edge.model.vault import Vault
 from edge.observe import metrics
 from edge.settings import Settings
-from edge.store import certificates
+from edge.store import authorities, certificates
 from edge.store.pool import UNAVAILABLE, Connection, Pool
 
 log = structlog.get_logger()
@@ -38,6 +39,9 @@ OPTIONS: Final = Options(idle=1.0)
 LOCK: Final = "certificates.lock"
 ROSTER_SECONDS: Final = (1.0, 3.0, 8.0)
 """Pauses for which a 404 of our own port may mean that a new host is not known there yet."""
+NOTE_SECONDS: Final = 600.0
+"""Between two looks at what the authority says of itself; its directory is fetched once a day."""
+
 LAPSED_FOR: Final = 30 * DAY
 """How long the ended certificate of a removed domain is kept."""
 
@@ -178,11 +182,24 @@ class CertificateJobs:
             async with only_one(lock, tasks) as mine:
                 if mine and await self._answers_are_known(authority, tasks):
                     log.info("certificates", directory=terms.directory)
+                    note = partial(self._note, authority)
+                    tasks.spawn("authority", tasks.every(NOTE_SECONDS, note, "authority"))
                     await manager.run(tasks.owned, tasks.stopping)
         finally:
             for one in authorities:
                 # A request under way may outlast us; the process ends with or without it.
                 await asyncio.wait([tasks.owned("close", _close(one))], timeout=CLOSE_PATIENCE)
+
+    async def _note(self, authority: Authority) -> None:
+        """Keep what the authority says of itself, for the doctor's look at CAA records."""
+        try:
+            found = (await authority.directory()).caa_identities
+            async with self._pool.acquire() as conn:
+                known = await authorities.current(conn)
+                if known is None or known.identities != found:
+                    await authorities.note(conn, authority.terms.directory, found)
+        except _NOT_NOW as error:
+            log.info("the authority's names are not known", error=str(error) or repr(error))
 
     async def _answers_are_known(self, authority: Authority, tasks: Tasks) -> bool:
         """Wait until every living edge can answer challenges; False if the group stops first."""

@@ -21,6 +21,7 @@ from certs.keys import new_key, thumbprint
 from certs.storage import Account, Claim
 from edge.model import errors
 from edge.model.vault import Vault
+from edge.observe import metrics
 from edge.store import certificates
 from edge.store.certificates import Leased, StoredAccount, StoredCertificate
 from edge.store.pool import UNAVAILABLE, Connection, Pool
@@ -97,6 +98,8 @@ class PostgresStorage:
         async with self._connection(LeaseLost) as conn:
             now = self._clock.now()
             _fence(claim, await certificates.finish(conn, self._vault, row, stored, now))
+        kind = "first" if claim.host.validity is None else "renewal"
+        metrics.CERTIFICATES_STORED.labels(kind).inc()
         log.info("certificate stored", host=host.name, until=certificate.not_after)
 
     async def certificate(self, name: str) -> Certificate | None:

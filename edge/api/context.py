@@ -20,6 +20,7 @@ from edge.sending.accept import Acceptor
 from edge.store.api_keys import ApiKey
 from edge.store.pool import Connection, Pool
 from edge.throttle import Bucket
+from edge.webhooks.delivery import Poster
 
 MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""
@@ -44,7 +45,8 @@ class Api:
     minute, for each address and for each key; 0 is no limit. ``gate`` raises unless a certificate
     may be ordered for a host name; None while certificates are off. ``database`` is None until
     Postgres was reached. Who reads a large file holds ``files``: the rows of one take hundreds of
-    megabytes.
+    megabytes. ``poster`` makes what calls webhooks that are tested (by the usual rules if not
+    given); a replaced signing key goes on signing for ``key_grace`` seconds.
     """
 
     clock: Clock
@@ -62,6 +64,8 @@ class Api:
     resolvers: Sequence[Server] = ()
     probe_port: int = 80
     examiner: Doctor | None = None
+    poster: Callable[[], Poster] | None = None
+    key_grace: int = 86_400
     doctor: Doctor = field(init=False)
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
@@ -83,6 +87,10 @@ class Api:
         if self.database is None:
             raise PeerError("Postgres was not reached since the start")
         return self.database.acquire(timeout=PATIENCE)
+
+    def posting(self) -> AbstractAsyncContextManager[Poster]:
+        """What calls webhooks, for the length of an ``async with``."""
+        return self.poster() if self.poster else Poster(self.clock)
 
 
 API: Final = web.AppKey("api", Api)

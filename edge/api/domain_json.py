@@ -32,6 +32,7 @@ def domain_json(domain: Domain, settings: DomainSettings) -> dict[str, Any]:
         "use_automatic_sender_security": False,
         "web_prefix": domain.web_prefix,
         "web_scheme": domain.web_scheme,
+        "https_redirect": domain.https_redirect,
         "tracking_host": domain.tracking_host,
         "encrypt_incoming_message": False,
         "message_ttl": settings.message_ttl,

@@ -81,6 +81,7 @@ def _tracking_fields(given: Params) -> dict[str, Any]:
     fields = {
         "web_prefix": (given.text("web_prefix", "", longest=190).strip().lower() or None),
         "web_scheme": given.choice("web_scheme", ("http", "https")),
+        "https_redirect": given.boolean("https_redirect"),
     }
     return {name: value for name, value in fields.items() if value is not None}
 

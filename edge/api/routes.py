@@ -10,6 +10,10 @@ from typing import Final, NamedTuple
 from aiohttp import web
 
 from edge.api import (
+    account_webhooks,
+    analytics_logs,
+    analytics_metrics,
+    analytics_tags,
     certificates,
     credentials,
     domain_connection,
@@ -19,10 +23,13 @@ from edge.api import (
     lists,
     messages,
     outbox,
+    stats,
     stored_messages,
     suppressions,
+    tags,
     tracking_settings,
     verification,
+    webhooks,
 )
 from edge.api.auth import Need, allow
 from edge.store.suppressed import Kind
@@ -136,7 +143,85 @@ _EVENTS: Final = (
 )
 
 
-ROUTES: Final = (*_DOMAINS, *_SENDING, *_EVENTS, *_suppressions(), *_CERTIFICATES)
+def _webhooks() -> list[Route]:
+    by_type, by_url = f"{DOMAIN}/webhooks", "/v4/domains/{name}/webhooks"
+    of_account, key = "/v1/webhooks", "/v5/accounts/http_signing_key"
+    found = (
+        Route("GET", by_type, webhooks.list_webhooks, Need.READ),
+        Route("POST", by_type, webhooks.create_webhook, Need.WRITE),
+        # mailgun-python calls these two of version 4 under version 3.
+        Route("PUT", by_type, webhooks.change_by_url, Need.WRITE),
+        Route("DELETE", by_type, webhooks.delete_by_url, Need.WRITE),
+        Route("GET", f"{by_type}/{{type}}", webhooks.get_webhook, Need.READ),
+        Route("PUT", f"{by_type}/{{type}}", webhooks.change_webhook, Need.WRITE),
+        Route("DELETE", f"{by_type}/{{type}}", webhooks.delete_webhook, Need.WRITE),
+        Route("PUT", f"{by_type}/{{type}}/test", webhooks.test_webhook, Need.WRITE),
+        Route("POST", by_url, webhooks.create_by_url, Need.WRITE),
+        Route("PUT", by_url, webhooks.change_by_url, Need.WRITE),
+        Route("DELETE", by_url, webhooks.delete_by_url, Need.WRITE),
+        Route("GET", of_account, account_webhooks.list_webhooks, Need.READ),
+        Route("POST", of_account, account_webhooks.create_webhook, Need.WRITE),
+        Route("DELETE", of_account, account_webhooks.delete_webhooks, Need.WRITE),
+        Route("GET", f"{of_account}/{{id}}", account_webhooks.get_webhook, Need.READ),
+        Route("PUT", f"{of_account}/{{id}}", account_webhooks.change_webhook, Need.WRITE),
+        Route("DELETE", f"{of_account}/{{id}}", account_webhooks.delete_webhook, Need.WRITE),
+        Route("GET", key, account_webhooks.get_key, Need.WRITE),
+        Route("POST", key, account_webhooks.new_key, Need.WRITE),
+    )
+    return [one._replace(handler=webhooks.with_reasons(one.handler)) for one in found]
+
+
+_ANALYTICS: Final = (
+    Route("POST", "/v1/analytics/metrics", analytics_metrics.ask_metrics, Need.READ),
+    Route("POST", "/v1/analytics/usage/metrics", analytics_metrics.ask_usage, Need.READ),
+    Route("POST", "/v1/analytics/logs", analytics_logs.ask_logs, Need.READ),
+    Route("POST", "/v1/analytics/tags", analytics_tags.list_tags, Need.READ),
+    Route("PUT", "/v1/analytics/tags", analytics_tags.change_tag, Need.WRITE),
+    Route("DELETE", "/v1/analytics/tags", analytics_tags.delete_tag, Need.WRITE),
+    Route("GET", "/v1/analytics/tags/limits", analytics_tags.limits, Need.READ),
+    Route("GET", "/v3/stats/total", stats.of_account, Need.READ),
+    Route("GET", "/v3/stats/total/domains", stats.of_domains, Need.READ),
+    Route("GET", "/v3/stats/filter", stats.filtered, Need.READ),
+    Route("GET", "/v3/{name}/stats", stats.legacy, Need.READ),
+    Route("GET", "/v3/{name}/stats/total", stats.of_domain, Need.READ),
+)
+
+
+def _tags() -> list[Route]:
+    """A tag in the path, as SDKs write it, and in the query, as the reference does."""
+    routes = [Route("GET", "/v3/{name}/tags", tags.list_tags, Need.READ)]
+    for base in ("/v3/{name}/tags/{tag}", "/v3/{name}/tag"):
+        routes += [
+            Route("GET", base, tags.get_tag, Need.READ),
+            Route("PUT", base, tags.change_tag, Need.WRITE),
+            Route("DELETE", base, tags.delete_tag, Need.WRITE),
+            Route("GET", f"{base}/stats", tags.stats_of_tag, Need.READ),
+        ]
+    figures = "/v3/{name}/tag/stats/aggregates"
+    routes.append(Route("GET", figures, partial(tags.aggregates_of_tag, ""), Need.READ))
+    for many, one in (("countries", "country"), ("providers", "provider"), ("devices", "device")):
+        of_tag = partial(tags.aggregates_of_tag, one)
+        figures = f"/v3/{{name}}/tags/{{tag}}/stats/aggregates/{many}"
+        routes += [
+            Route("GET", figures, of_tag, Need.READ),
+            Route("GET", f"{DOMAIN}/tag/{many}", partial(tags.values_of, many), Need.READ),
+            Route(
+                "GET", f"/v3/{{name}}/aggregates/{many}", partial(stats.aggregates, many), Need.READ
+            ),
+        ]
+    return [*routes, Route("GET", f"{DOMAIN}/limits/tag", tags.limits, Need.READ)]
+
+
+ROUTES: Final = (
+    *_DOMAINS,
+    *_SENDING,
+    *_EVENTS,
+    *_suppressions(),
+    *_CERTIFICATES,
+    *_ANALYTICS,
+    *_tags(),
+    *_webhooks(),
+)
 
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:

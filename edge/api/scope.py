@@ -1,4 +1,4 @@
-"""The domain that a path names, if the request's key may know of it."""
+"""The domains that a request is about, if its key may know of them."""
 
 from aiohttp import web
 
@@ -27,3 +27,11 @@ async def domain_of(request: web.Request, conn: Connection, *, told: bool = Fals
     if domain.removed or key.domain not in {None, domain.number}:
         raise NotFound(missing)
     return domain
+
+
+async def domains_of(request: web.Request, conn: Connection) -> list[Domain]:
+    """Every domain that the request's key may see, by name."""
+    key: ApiKey = request[KEY]
+    return [
+        domain for domain in await domains.list_domains(conn) if key.domain in {None, domain.number}
+    ]

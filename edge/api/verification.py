@@ -10,7 +10,7 @@ from edge.api.context import API
 from edge.api.domains import dns_records, shown
 from edge.api.scope import domain_of
 from edge.sending.dns_records import kept, wanted_of
-from edge.store import domain_checks
+from edge.store import authorities, domain_checks
 
 
 async def verify_domain(request: web.Request) -> web.Response:
@@ -19,7 +19,8 @@ async def verify_domain(request: web.Request) -> web.Response:
     async with api.connection() as conn:
         domain = await domain_of(request, conn)
         records = await dns_records(api, conn, domain)
-    report = await api.doctor.examine(wanted_of(domain, api.cname, records))
+        authority = await authorities.current(conn)
+    report = await api.doctor.examine(wanted_of(domain, api.cname, records, authority))
     async with api.connection() as conn:
         domain = await domain_of(request, conn)  # it may be gone by now
         check = kept(report, api.clock.now_us())

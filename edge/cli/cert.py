@@ -11,18 +11,20 @@ from certs import names
 from certs.budgets import Budgets, spread
 from certs.errors import CustomerError
 from edge.adapters import certificate_import, certificate_orders
-from edge.cli import session
+from edge.cli import cert_account, session
+from edge.cli.cert_account import need_authority
 from edge.cli.options import AsJson, Config, DataDir, print_fields, print_json, print_table, run
 from edge.cli.times import format_time
 from edge.clock import SystemClock
 from edge.model.certificate import HostCertificate
 from edge.model.domain import host_name
-from edge.model.errors import CallerError, NotFound, OperatorError
+from edge.model.errors import CallerError, NotFound
 from edge.settings import Settings, load
 from edge.store import certificates
 from edge.store.pool import Connection
 
 app = typer.Typer(help="Certificates of tracking hosts.", no_args_is_help=True)
+app.add_typer(cert_account.app, name="account")
 
 HostName = Annotated[str, typer.Argument(metavar="HOST", help="Tracking host.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Watch until it is done or failed.")]
@@ -57,14 +59,6 @@ async def _shown(conn: Connection, host: str) -> HostCertificate:
             "`edge domain set --web-prefix` chooses them"
         )
     return found
-
-
-def _need_authority(settings: Settings) -> None:
-    if not settings.acme_directory:
-        raise OperatorError(
-            "certificates are off: set EDGE_ACME_DIRECTORY and EDGE_ACME_AGREE_TOS (docs: "
-            "certificates.md), and restart the edge"
-        )
 
 
 async def _watch(settings: Settings, hosts: Iterable[str]) -> None:
@@ -102,7 +96,7 @@ def issue(
 ) -> None:
     """Ask for certificates; the running edge orders them."""
     settings = load(config, data_dir=data_dir)
-    _need_authority(settings)
+    need_authority(settings)
     named = list(dict.fromkeys([*(hosts or []), *(_hosts_of(source) if source else [])]))
     if not named:
         raise CallerError("name a host, or a file with --from")
@@ -209,7 +203,7 @@ def renew(
 ) -> None:
     """Order a new certificate now; what is served stays until it is there."""
     settings = load(config, data_dir=data_dir)
-    _need_authority(settings)
+    need_authority(settings)
 
     async def work() -> HostCertificate:
         async with session.database(settings) as pool, pool.acquire() as conn:
@@ -262,7 +256,7 @@ def revoke(
                 found = await _shown(conn, host)
             told = False
             if found.chain and not found.imported and not only_here:
-                _need_authority(settings)
+                need_authority(settings)
                 orders = certificate_orders.Revocation(settings, pool, vault, SystemClock())
                 await orders.revoke(found.chain, reason)
                 told = True

@@ -68,6 +68,13 @@ OnGet = Annotated[
         help="A GET of an unsubscribe link acts at once, unless a bot made it.",
     ),
 ]
+HttpsRedirect = Annotated[
+    bool | None,
+    typer.Option(
+        "--https-redirect/--no-https-redirect",
+        help="Pages for people move from http to https where the host is sure to serve it.",
+    ),
+]
 PlanOption = Annotated[
     Plan | None, typer.Option("--plan", help="How long events are kept: paid 30 days, free 2.")
 ]
@@ -85,6 +92,7 @@ def _changes(
     unsubscribe: YesNo | None,
     pixel_at_top: bool | None,
     unsubscribe_on_get: bool | None,
+    https_redirect: bool | None,
     plan: Plan | None,
     retention_days: int | None,
 ) -> dict[str, Any]:
@@ -99,6 +107,7 @@ def _changes(
         "unsubscribe": None if unsubscribe is None else unsubscribe is YesNo.YES,
         "pixel_at_top": pixel_at_top,
         "unsubscribe_on_get": unsubscribe_on_get,
+        "https_redirect": https_redirect,
         "retention_days": retention_days if plan is None else RETENTION_DAYS[plan],
     }
     return {name: value for name, value in given.items() if value is not None}
@@ -118,6 +127,7 @@ def _as_json(
         "unsubscribe": "yes" if domain.unsubscribe else "no",
         "pixel-at-top": domain.pixel_at_top,
         "unsubscribe-on-get": domain.unsubscribe_on_get,
+        "https-redirect": domain.https_redirect,
         "retention-days": domain.retention_days,
         "removed": domain.removed,
     }
@@ -138,6 +148,7 @@ def add(
     unsubscribe: Unsubscribe = None,
     pixel_at_top: PixelAtTop = None,
     unsubscribe_on_get: OnGet = None,
+    https_redirect: HttpsRedirect = None,
     plan: PlanOption = None,
     retention_days: Retention = None,
     as_json: AsJson = False,
@@ -148,7 +159,7 @@ def add(
     settings = load(config, data_dir=data_dir)
     fields = _changes(
         *(web_prefix, web_scheme, opens, click, unsubscribe, pixel_at_top, unsubscribe_on_get),
-        *(plan, retention_days),
+        *(https_redirect, plan, retention_days),
     )
     wanted = Domain(number=0, name=name, **({"web_prefix": DEFAULT_WEB_PREFIX} | fields))
 
@@ -246,6 +257,7 @@ def set_(
     unsubscribe: Unsubscribe = None,
     pixel_at_top: PixelAtTop = None,
     unsubscribe_on_get: OnGet = None,
+    https_redirect: HttpsRedirect = None,
     plan: PlanOption = None,
     retention_days: Retention = None,
     as_json: AsJson = False,
@@ -256,7 +268,7 @@ def set_(
     settings = load(config, data_dir=data_dir)
     fields = _changes(
         *(web_prefix, web_scheme, opens, click, unsubscribe, pixel_at_top, unsubscribe_on_get),
-        *(plan, retention_days),
+        *(https_redirect, plan, retention_days),
     )
     if not fields:
         raise CallerError("nothing to change: give at least one option (edge domain set --help)")

@@ -15,7 +15,7 @@ from edge.model.errors import NotFound
 from edge.model.probe import probe_secret
 from edge.sending.dns_records import kept, wanted_of
 from edge.settings import load
-from edge.store import domain_checks, domains
+from edge.store import authorities, domain_checks, domains
 
 Name = Annotated[str, typer.Argument(metavar="DOMAIN", help="Sending domain, mg.example.com.")]
 
@@ -39,10 +39,12 @@ def check(
                 if domain.removed:
                     raise NotFound(f"domain {domain.name} is removed")
                 records = await domain_mail.records(conn, domain, settings)
+                authority = await authorities.current(conn)
             doctor = Doctor(
                 Looker(resolvers), probe_secret(vault), http_port=settings.acme_http_port
             )
-            found = await doctor.examine(wanted_of(domain, settings.public_host, records))
+            wanted = wanted_of(domain, settings.public_host, records, authority)
+            found = await doctor.examine(wanted)
             async with pool.acquire() as conn:
                 await domain_checks.put(conn, domain.number, kept(found, SystemClock.now_us()))
             return found

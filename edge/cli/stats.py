@@ -1,12 +1,12 @@
 """``edge stats``: figures, and the proof that they are right."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from edge.cli import session
 from edge.cli.options import AsJson, Config, DataDir, print_json, print_table, run
+from edge.cli.stats_metrics import Resolution, show_metrics
 from edge.cli.times import format_time, parse_time
 from edge.clock import SystemClock
 from edge.model.errors import CallerError
@@ -16,12 +16,10 @@ from edge.store import domains, stats, verify
 app = typer.Typer(help="Figures, and their recount.", no_args_is_help=True)
 
 
-class Resolution(StrEnum):
-    """How finely figures are split."""
-
-    HOUR = "hour"
-    DAY = "day"
-    MONTH = "month"
+app.command(
+    "metrics",
+    epilog="Example: edge stats metrics --by time --by tag --metric opened_rate --format csv",
+)(show_metrics)
 
 
 @app.command("show", epilog="Example: edge stats show --domain mg.example.com --resolution hour")
@@ -89,7 +87,10 @@ def verify_(
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
-    """Count the retained events again and compare with the counters; exit 1 on differences."""
+    """Count the retained events again and compare with every figure; exit 1 on differences.
+
+    Hours, closed days, months, and the daily roll-ups of country, device, client, provider, link.
+    """
     settings = load(config, data_dir=data_dir)
 
     async def work() -> tuple[list[verify.Difference], dict[int, str]]:

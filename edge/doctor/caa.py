@@ -125,7 +125,7 @@ def _unanswered(answer: Answer, severity: Severity) -> Finding:
 def _relevant(host: str, answer: Answer, issuer: Issuer, severity: Severity) -> list[Finding]:
     held = properties(answer.values)
     about = answer.owner or answer.name  # of a CNAME's host, the records of the name it leads to
-    wanted = f'{about}. CAA 0 issue "{issuer.identities[0]}"'
+    wanted = f'{about}. CAA 0 issue "{next(iter(issuer.identities), "YOUR AUTHORITY")}"'
     strange = [one.tag for one in held if one.flags & CRITICAL and one.tag not in KNOWN]
     if strange:
         return [
@@ -141,6 +141,9 @@ def _relevant(host: str, answer: Answer, issuer: Issuer, severity: Severity) -> 
     issue = [one.value for one in held if one.tag == "issue"]
     if not issue:  # issuewild is about wildcard names only (RFC 8659 § 4.3)
         return []
+    named = [one.issuer for one in map(permission, issue) if one is not None and one.issuer]
+    if named and not issuer.identities:
+        return [_unnamed(about, named)]
     reasons = []
     for value in issue:
         given = permission(value)
@@ -158,6 +161,18 @@ def _relevant(host: str, answer: Answer, issuer: Issuer, severity: Severity) -> 
             severity=severity,
         )
     ]
+
+
+def _unnamed(about: str, named: Sequence[str]) -> Finding:
+    return Finding(
+        code="caa-unnamed",
+        about=about,
+        seen=shown(f"CAA records that let only these issue: {listed(named)}"),
+        expected="a record that lets the authority of EDGE_ACME_DIRECTORY issue",
+        mend="The authority's directory does not say by which name (caaIdentities). Ask it, and "
+        "compare; an order that is refused says so, too.",
+        severity=Severity.NOTE,
+    )
 
 
 def _account(about: str, why: str, wanted: str) -> Finding:

@@ -19,6 +19,7 @@ Code = Literal[
     "caa-critical",
     "caa-forbids",
     "caa-unanswered",
+    "caa-unnamed",
     "cloudflare-proxy",
     "cname-at-apex",
     "cname-chain",

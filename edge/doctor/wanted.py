@@ -24,7 +24,10 @@ class WantedRecord(msgspec.Struct, frozen=True):
 
 
 class Issuer(msgspec.Struct, frozen=True):
-    """Who is to issue certificates: its names in CAA records, our account there if it is known."""
+    """Who is to issue certificates: its names in CAA records, our account there if it is known.
+
+    Without names nobody knows which record would let it issue.
+    """
 
     identities: tuple[str, ...] = ("letsencrypt.org",)
     account: str | None = None

@@ -22,6 +22,18 @@ OURS_TO_MEND: Final = ("customer", "operator")
 DAY: Final = 86_400.0
 
 
+class KnownAuthority(msgspec.Struct, frozen=True, kw_only=True):
+    """The authority that is ordered from: our account's address there, and its CAA names.
+
+    ``account`` is None before it was registered, ``identities`` before its directory was read. An
+    authority may state none (RFC 8555 section 7.1.1), which leaves them empty.
+    """
+
+    directory: str
+    account: str | None
+    identities: tuple[str, ...] | None
+
+
 class HostCertificate(msgspec.Struct, frozen=True, kw_only=True):
     """A host, what is remembered of its orders (``state``, None where there are none), its chain.
 

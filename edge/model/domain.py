@@ -27,7 +27,8 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
 
     ``number`` is its permanent number inside tokens. The switches govern what is put into
     messages; an authentic token is recorded whatever they say. ``click`` is ``yes``, ``no`` or
-    ``htmlonly``. ``removed`` domains keep serving the links already sent.
+    ``htmlonly``. ``https_redirect``: pages for people move to https where that is sure to work.
+    ``removed`` domains keep serving the links already sent.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True):
     unsubscribe: bool = False
     pixel_at_top: bool = False
     unsubscribe_on_get: bool = False
+    https_redirect: bool = True
     retention_days: int = 30
     removed: bool = False
 

@@ -41,7 +41,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     ``repeat`` is how many equal requests the event stands for. Tags, user variables and list are
     not here: they belong to the message, and the store joins them from its facts. ``severity``,
     ``reason`` and ``detail`` are those of sending: how and why it failed, and a JSON object with
-    the further fields of Mailgun's structure (envelope, flags, delivery-status, storage).
+    the further fields of Mailgun's structure (envelope, flags, delivery-status, storage). A reason
+    without a severity only says under what the event is counted.
     """
 
     id: bytes

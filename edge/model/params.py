@@ -107,9 +107,9 @@ class Params:
             raise CallerError("; ".join(self._mistakes))
 
     @property
-    def mistakes(self) -> list[str]:
+    def mistakes(self) -> tuple[str, ...]:
         """What was wrong so far."""
-        return list(self._mistakes)
+        return tuple(self._mistakes)
 
     def mistake(self, text: str) -> None:
         """Add a mistake that only the handler can see."""

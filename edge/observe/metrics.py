@@ -49,6 +49,7 @@ UNSUBSCRIBES_IGNORED: Counter
 POSTGRES_UP: Gauge
 ROSTER_VERSION: Gauge
 CHILD_RESTARTS: Counter
+CERTIFICATES_STORED: Counter
 CERTIFICATE_FAILURES: Counter
 CERTIFICATE_ALARMS: Counter
 CERTIFICATE_FAULTS: Gauge
@@ -61,6 +62,13 @@ DELIVERIES_RECLAIMED: Counter
 DELIVERIES_FENCED: Counter
 SENDING_IN_FLIGHT: Gauge
 QUEUE_LENGTH: Gauge
+WEBHOOK_ATTEMPTS: Counter
+WEBHOOKS_RECLAIMED: Counter
+WEBHOOKS_FENCED: Counter
+WEBHOOKS_IN_FLIGHT: Gauge
+WEBHOOK_QUEUE: Gauge
+WEBHOOK_OLDEST: Gauge
+WEBHOOK_BREAKERS: Gauge
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -141,6 +149,12 @@ SPECS: Final = {
     "CHILD_RESTARTS": Spec(
         Counter, "edge_child_restarts", "Children restarted by the supervisor.", ("child",)
     ),
+    "CERTIFICATES_STORED": Spec(
+        Counter,
+        "edge_certificates_stored",
+        "Certificates issued, verified and stored: first ones of a host, and renewals.",
+        ("kind",),
+    ),
     "CERTIFICATE_FAILURES": Spec(
         Counter,
         "edge_certificate_failures",
@@ -180,6 +194,36 @@ SPECS: Final = {
     ),
     "QUEUE_LENGTH": Spec(
         Gauge, "edge_queue_deliveries", "Copies waiting to be sent, up to EDGE_QUEUE_LIMIT."
+    ),
+    "WEBHOOK_ATTEMPTS": Spec(
+        Counter,
+        "edge_webhook_attempts",
+        "Calls of webhooks: taken, rejected, deferred (tried again) or failed.",
+        ("result",),
+    ),
+    "WEBHOOKS_RECLAIMED": Spec(
+        Counter,
+        "edge_webhooks_reclaimed",
+        "Webhook deliveries that a process left behind; each may have been posted already.",
+    ),
+    "WEBHOOKS_FENCED": Spec(
+        Counter,
+        "edge_webhooks_fenced",
+        "Outcomes of webhooks not recorded because the lease had gone to another process.",
+    ),
+    "WEBHOOKS_IN_FLIGHT": Spec(
+        Gauge, "edge_webhooks_in_flight", "Webhooks being called now.", (), "livesum"
+    ),
+    "WEBHOOK_QUEUE": Spec(
+        Gauge, "edge_webhook_queue", "Webhook deliveries waiting, counted up to 100,000."
+    ),
+    "WEBHOOK_OLDEST": Spec(
+        Gauge,
+        "edge_webhook_oldest_due_seconds",
+        "For how long the longest due webhook delivery has been due, seconds.",
+    ),
+    "WEBHOOK_BREAKERS": Spec(
+        Gauge, "edge_webhook_breakers_open", "Endpoints that are not called for being down."
     ),
     "SUBMISSIONS": Spec(
         Counter,

@@ -14,7 +14,7 @@ from edge.panel.guard import FRAMING_POLICY
 from edge.sending.dkim import Signer
 from edge.sending.dns_records import Record, kept, records_of, wanted_of
 from edge.sending.homes import own_key
-from edge.store import certificates, domain_checks, domain_settings, domains
+from edge.store import authorities, certificates, domain_checks, domain_settings, domains
 from edge.store.domain_checks import DomainCheck
 from edge.store.domain_settings import LONGEST_FOOTER
 from edge.store.pool import Connection
@@ -173,7 +173,8 @@ async def check(request: web.Request) -> web.Response:
     async with panel.connection() as conn:
         domain = await domain_choice.named(conn, name)
         records = await _records(request, conn, domain)
-    report = await panel.doctor.examine(wanted_of(domain, panel.cname, records))
+        authority = await authorities.current(conn)
+    report = await panel.doctor.examine(wanted_of(domain, panel.cname, records, authority))
     async with panel.connection() as conn:
         await domain_choice.named(conn, name)  # it may be gone by now
         await domain_checks.put(conn, domain.number, kept(report, panel.clock.now_us()))

@@ -66,7 +66,7 @@ class Acceptor:
         self._clock = clock
         self._public_url = public_url
         self._queue_limit = queue_limit
-        self._most_tags = most_tags
+        self.most_tags = most_tags
         self._numbers = messages.Numbers()
         self._waiting: list[_Waiting] = []
         self._wake = asyncio.Event()
@@ -189,7 +189,7 @@ class Acceptor:
         admitted = await tags.admit(
             conn,
             ((piece.domain, tag) for piece in pieces for tag in piece.options.tags),
-            most=self._most_tags,
+            most=self.most_tags,
             now_us=self._clock.now_us(),
         )
         kept = [piece.with_tags(admitted) for piece in pieces]

@@ -3,14 +3,17 @@ what is kept of its report; pure.
 """
 
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
-from edge.doctor.wanted import Report, Wanted, WantedRecord
+from edge.doctor.wanted import Issuer, Report, Wanted, WantedRecord
+from edge.model.certificate import KnownAuthority
 from edge.model.domain import Domain
 from edge.sending.dkim import Signer
 from edge.store.domain_checks import DomainCheck, RecordCheck
 
+LETS_ENCRYPT: Final = "letsencrypt.org"
 BOUNCES: Final = "bounces"
 """The label of the host that bounces come back to, below the domain."""
 
@@ -47,8 +50,32 @@ def records_of(domain: Domain, public_host: str, signer: Signer) -> list[Record]
     ]
 
 
-def wanted_of(domain: Domain, public_host: str, records: list[Record]) -> Wanted:
-    """The same for :class:`edge.doctor.examine.Doctor`; without a public host there is no edge."""
+def issuer_of(authority: KnownAuthority | None) -> Issuer:
+    """Whom CAA records have to let issue.
+
+    Where certificates are off, or Let's Encrypt's directory was not read yet, it is Let's Encrypt;
+    where another's was not read, nobody knows.
+    """
+    if authority is None:
+        return Issuer()
+    identities = authority.identities
+    if identities is None:
+        host = (urlsplit(authority.directory).hostname or "").lower()
+        known = host == LETS_ENCRYPT or host.endswith(f".{LETS_ENCRYPT}")
+        identities = (LETS_ENCRYPT,) if known else ()
+    return Issuer(identities, authority.account)
+
+
+def wanted_of(
+    domain: Domain,
+    public_host: str,
+    records: list[Record],
+    authority: KnownAuthority | None = None,
+) -> Wanted:
+    """The same for :class:`edge.doctor.examine.Doctor`; without a public host there is no edge.
+
+    ``authority`` is the one that certificates are ordered from, if there is one.
+    """
     named = public_host not in {"", "localhost"}
     return Wanted(
         domain=domain.name,
@@ -56,6 +83,7 @@ def wanted_of(domain: Domain, public_host: str, records: list[Record]) -> Wanted
         web_scheme=domain.web_scheme,
         edges=(public_host,) if named else (),
         records=tuple(WantedRecord(one.type, one.name, one.value) for one in records),
+        issuer=issuer_of(authority),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from edge.model.event import Event
+from edge.model.metrics import RETRIED
 from edge.sending.message import Origin
 from edge.sending.replies import Reason, Verdict
 from edge.store.suppressions import Block
@@ -162,11 +163,12 @@ def _status(attempt: Attempt, **said: Any) -> dict[str, Any]:
 def delivered(
     told: Told, recipient: str, at: int, attempt: Attempt, *, code: int, enhanced: str, text: str
 ) -> Event:
-    """The recipient's server took it."""
+    """The recipient's server took it; a later attempt than the first is counted apart."""
     status = _status(attempt, code=code, message=text or "OK", description="")
     status["enhanced-code"] = enhanced
     detail = _sent(told, recipient) | {"delivery-status": status}
-    return _event(told, "delivered", recipient, at, detail)
+    reason = RETRIED if attempt.number > 1 else ""
+    return _event(told, "delivered", recipient, at, detail, reason=reason)
 
 
 def failed(

@@ -94,6 +94,9 @@ async def claim(
 ) -> Leased | None:
     """Lease the host that is due longest; None when nothing is due.
 
+    None also while the account's key is changed, and until every living edge can answer by the new
+    one: an authority that asks too early would count it against the host.
+
     Raises OperatorError when the master key does not open the key of a running order; the lease
     then runs out by itself.
     """

@@ -10,7 +10,7 @@ import msgspec
 
 from edge.model.domain import Domain, host_name
 from edge.model.errors import CallerError, NotFound
-from edge.store import partitions
+from edge.store import partitions, webhooks
 from edge.store.pool import Connection
 from edge.store.sql import queries
 
@@ -49,6 +49,7 @@ def _columns(domain: Domain) -> list[Any]:
         domain.unsubscribe,
         domain.pixel_at_top,
         domain.unsubscribe_on_get,
+        domain.https_redirect,
         domain.retention_days,
     ]
 
@@ -104,7 +105,8 @@ async def _settle(conn: Connection, domain: Domain, now_us: int) -> None:
 async def remove(conn: Connection, name: str) -> Domain:
     """Remove a domain: it is instrumented no more, while its links go on working.
 
-    Its API keys are revoked and its SMTP credentials deleted: they must not come back with it.
+    Its API keys are revoked, its SMTP credentials and webhooks deleted: they must not come back
+    with it.
     """
     async with conn.transaction():
         domain = await get(conn, name)
@@ -112,4 +114,5 @@ async def remove(conn: Connection, name: str) -> Domain:
             raise NotFound(f"domain {domain.name} is removed already")
         await conn.execute(_q["revoke_keys"], domain.number)
         await conn.execute(_q["remove_credentials"], domain.number)
+        await webhooks.remove_domain(conn, domain.number)
         return msgspec.structs.replace(domain, removed=True)

@@ -12,14 +12,16 @@ import msgspec
 
 from edge.store.expressions import needed_tags
 from edge.store.filters import Conditions, Filter
-from edge.store.pool import Connection
+from edge.store.pool import Connection, in_time
 from edge.store.search import CommitCursor, Found, TimeCursor, found_in, horizon
-from edge.store.sql import queries
+from edge.store.sql import CUSTOM_PLANS, queries
 
 _q = queries("search")
 _TRANSACTION = "{}::bigint::text::xid8"
 _OLD = "(e.xid < {} OR e.xid >= pg_snapshot_xmax(pg_current_snapshot()))"
 """What no running transaction wrote: a number that is still to come was brought by a backup."""
+
+_FACTS = "LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id"
 
 Cursor = TimeCursor | CommitCursor | None
 """An event of the sequence; None is the place before the first, or backwards behind the last."""
@@ -50,6 +52,17 @@ class Page(msgspec.Struct, frozen=True):
     previous: Place
 
 
+async def count(conn: Connection, wanted: Filter) -> int:
+    """How many events match."""
+    conditions = Conditions(wanted)
+    if wanted.domains is not None:
+        conditions.add("e.domain = ANY ({}::integer[])", list(wanted.domains))
+    statement = _q["count_joined" if conditions.needs_facts else "count"]
+    with in_time():
+        number: int = await conn.fetchval(f"{statement} WHERE {conditions}", *conditions.values)
+    return number
+
+
 async def begin(conn: Connection) -> int:
     """What a poll that starts now keeps as its ``since``."""
     return (await horizon(conn)).xid
@@ -57,9 +70,12 @@ async def begin(conn: Connection) -> int:
 
 async def turn(conn: Connection, asked: Question, place: Place) -> Page:
     """The page at a place."""
-    if place.back:
-        return await _backward(conn, asked, place)
-    return await _forward(conn, asked, place)
+    with in_time():
+        async with conn.transaction():
+            await conn.execute(CUSTOM_PLANS)
+            if place.back:
+                return await _backward(conn, asked, place)
+            return await _forward(conn, asked, place)
 
 
 async def _forward(conn: Connection, asked: Question, place: Place) -> Page:
@@ -140,7 +156,7 @@ async def _by_time(
     if asked.since is not None:
         conditions.add(_OLD.format(_TRANSACTION), asked.since)
     way = "ASC" if upwards else "DESC"
-    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", limit)
+    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", asked, limit)
 
 
 async def _narrowed(conn: Connection, wanted: Filter) -> Filter | None:
@@ -191,12 +207,31 @@ async def _by_commit(
     conditions.add(f"e.xid >= {_TRANSACTION}", asked.since)
     conditions.add(f"e.xid < {_TRANSACTION}", below)
     way = "DESC" if backwards else "ASC"
-    return await _fetch(conn, conditions, f"e.xid {way}, e.domain {way}, e.id {way}", limit)
+    order = f"e.xid {way}, e.domain {way}, e.id {way}"
+    return await _fetch(conn, conditions, order, asked, limit)
 
 
-async def _fetch(conn: Connection, conditions: Conditions, order: str, limit: int) -> list[Found]:
-    rows = await conn.fetch(
-        f"{_q['select']} WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}",
-        *conditions.values,
-    )
+async def _fetch(
+    conn: Connection, conditions: Conditions, order: str, asked: Question, limit: int
+) -> list[Found]:
+    """The first events of one domain, or the first of the first of each of several.
+
+    Message facts are joined to the page, not to the events that it is chosen from: a plan that
+    hashes the facts of months would cost more than the page.
+    """
+    page = f"WHERE {conditions} ORDER BY {order} LIMIT {int(limit)}"
+    found = "SELECT e.* FROM events e"
+    if conditions.needs_facts:
+        found = f"{found} {_FACTS}"
+    if asked.wanted.domains is None:
+        found = f"{found} {page}"
+    else:
+        numbers = conditions.bind(list(asked.wanted.domains))
+        each = f"{found} {page.replace('WHERE ', 'WHERE e.domain = d.number AND ', 1)}"
+        found = (
+            f"SELECT e.* FROM unnest({numbers}::integer[]) AS d (number) "  # noqa: S608 - numbers are a parameter
+            f"CROSS JOIN LATERAL ({each}) AS e ORDER BY {order} LIMIT {int(limit)}"
+        )
+    text = _q["select"].replace("FROM events e", f"FROM ({found}) AS e")
+    rows = await conn.fetch(f"{text} ORDER BY {order}", *conditions.values)
     return [found_in(row) for row in rows]

@@ -132,7 +132,11 @@ class RowWriter:
                 self._clients.get(event.client) or self._client(event.client),
                 self._places.get(event.geolocation) or self._place(event.geolocation),
                 self._verdicts.get((event.network, event.verdict)) or self._verdict(event),
-                _sending(event) if event.detail or event.severity else _NOT_OF_SENDING,
+                (
+                    _sending(event)
+                    if event.detail or event.severity or event.reason
+                    else _NOT_OF_SENDING
+                ),
             )
         )
 
@@ -176,7 +180,8 @@ class RowWriter:
 
 def _sending(event: Event) -> bytes:
     """Severity, reason and detail; NULL where the event has none (``jsonb``: version, text)."""
-    how = text(event.severity) + text(event.reason) if event.severity else _NULL + _NULL
+    how = text(event.severity) if event.severity else _NULL
+    how += text(event.reason) if event.severity or event.reason else _NULL
     if not event.detail:
         return how + _NULL
     return how + _length(len(event.detail) + 1) + _JSONB_VERSION + event.detail

@@ -1,9 +1,10 @@
 """The one door into the database for events.
 
-:func:`add` stores a batch in the caller's transaction: facts, rows, uniques, suppressions and
-counters together, or none of them. The caller commits, with whatever else must be true at the same
-time (the drain: its offsets). :func:`prepare` comes before it, outside of any transaction: all work
-on a batch that needs no database, so that nobody waits for it while locks are held.
+:func:`add` stores a batch in the caller's transaction: facts, rows, uniques, webhook deliveries,
+suppressions and counters together, or none of them. The caller commits, with whatever else must be
+true at the same time (the drain: its offsets). :func:`prepare` comes before it, outside of any
+transaction: all work on a batch that needs no database, so that nobody waits for it while locks are
+held.
 
 Everything is set-based: a fixed number of statements for a batch, rows of shared tables in key
 order, the counters, which everybody writes, last, so that they are locked shortest.
@@ -17,7 +18,7 @@ import msgspec
 
 from edge.model.capture import Facts
 from edge.model.event import COUNTED_ONCE, Event, SuppressionChange, UnsubscribeChange
-from edge.store import facts, suppressions, uniques, unsubscribes
+from edge.store import facts, suppressions, uniques, unsubscribes, webhook_queue
 from edge.store.event_rows import COLUMNS, HEADER, TRAILER, RowWriter, head, read_array
 from edge.store.partitions import DAY_US
 from edge.store.pool import Connection
@@ -144,7 +145,27 @@ async def _add_rows(conn: Connection, prepared: Prepared) -> _Counted:
     await conn.copy_to_table(
         "events", source=_once(b"".join(blobs)), columns=COLUMNS, format="binary"
     )
+    await _tell(conn, events, times, homes, now_us)
     return counted
+
+
+async def _tell(
+    conn: Connection,
+    events: Sequence[Event],
+    times: Sequence[int],
+    homes: dict[int, _Home],
+    now_us: int,
+) -> None:
+    """Queue the events' webhook deliveries where there are webhooks."""
+    found = await webhook_queue.targets(conn, homes)
+    if found is not None:
+        filed = [
+            webhook_queue.Filed(
+                event, homes[event.domain].account, homes[event.domain].retention, at
+            )
+            for event, at in zip(events, times, strict=True)
+        ]
+        await webhook_queue.add(conn, found, filed, now_us=now_us)
 
 
 async def _unique(
@@ -162,8 +183,10 @@ async def _unique(
 
 
 def _counted_as(event: Event) -> str:
-    """As the SQL function of this name: failures are counted by how and why."""
-    return f"{event.event}/{event.severity}/{event.reason}" if event.severity else event.event
+    """As the SQL function of this name."""
+    if event.severity:
+        return f"{event.event}/{event.severity}/{event.reason}"
+    return f"{event.event}/{event.reason}" if event.reason else event.event
 
 
 def _moment(event: Event) -> tuple[int, bytes]:

@@ -10,15 +10,15 @@ takes a session lock.
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from edge.model.errors import OperatorError, PeerError
+from edge.model.errors import CallerError, OperatorError, PeerError
 
 if TYPE_CHECKING:
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -139,6 +139,19 @@ async def connect(url: str, *, max_size: int = 4, connect_timeout: float = 10) -
         await pool.close()
         raise OperatorError(f"PostgreSQL 15 or newer is needed; this server is {version // 10_000}")
     return pool
+
+
+@contextmanager
+def in_time() -> Iterator[None]:
+    """Tell the caller that a question takes longer than a statement may: do not ask it again."""
+    try:
+        yield
+    except asyncpg.QueryCanceledError:
+        seconds = STATEMENT_TIMEOUT_MS // 1000
+        raise CallerError(
+            f"This takes more than {seconds} s to find out: ask for a shorter span of time, one "
+            "domain, or fewer dimensions"
+        ) from None
 
 
 @asynccontextmanager

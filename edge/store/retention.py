@@ -2,7 +2,8 @@
 
 Events by their class; hourly counters 60 days; daily ones and their dimensions one year; monthly
 ones and unsubscribes for ever; message facts and what is known of deliveries as set, stored
-messages as set; the state of uniques until its end; the panel's audit log a year and a month.
+messages as set; webhook deliveries that were taken one day, others as set; the state of uniques
+until its end; the panel's audit log a year and a month.
 """
 
 from typing import Final
@@ -23,10 +24,11 @@ _q = queries("retention")
 
 
 class Days(msgspec.Struct, frozen=True):
-    """What is kept as long as the settings say: message facts, and stored messages."""
+    """What is kept as long as the settings say: facts, stored messages, the log of webhooks."""
 
     facts: int = 90
     messages: int = 7
+    webhooks: int = 7
 
 
 class Removed(msgspec.Struct):
@@ -58,6 +60,9 @@ async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Rem
         "outbox": (queries("outbox")["expire"], days.messages),
         "deliveries": (queries("deliveries")["expire"], days.facts),
         "messages": (queries("messages")["expire"], days.facts),
+        "webhooks_taken": (queries("webhook_queue")["expire_taken"], min(1, days.webhooks)),
+        "webhook_deliveries": (queries("webhook_queue")["expire"], days.webhooks),
+        "tags": (queries("tags")["forget"], DAILY_DAYS),
         "uniques": (_q["expire_uniques"], 0),
         "panel_audit": (queries("panel_audit")["expire"], panel_audit.KEPT_DAYS),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),

@@ -1,6 +1,7 @@
 """Pages that people see move from http to https where that is sure to work.
 
-Only hosts with HSTS in the roster, whose certificate this very worker holds. Pixels, redirects,
+Only hosts with HSTS in the roster, whose certificate this very worker holds, of domains that did
+not switch it off. Pixels, redirects,
 forms, challenges and probes are never moved: mail programs and machines ask for those, and a
 detour could lose what they came for.
 """
@@ -33,6 +34,9 @@ class Upgrades:
         if any(name in request.headers for name in _PROXY_SAYS):
             return None
         if not roster.hsts.get(request.host):  # 0 is HSTS that is being taken back
+            return None
+        domain = roster.domains.get(roster.hosts.get(request.host, -1))
+        if domain is None or not domain.https_redirect:
             return None
         host = request.host.decode()
         if host not in self._certificates:

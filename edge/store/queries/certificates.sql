@@ -3,6 +3,12 @@ UPDATE certificate_hosts
 SET holder = $1, until = $2 + $3, token = nextval('certificate_tokens')
 WHERE host = (
     SELECT host FROM certificate_hosts WHERE due <= $2 AND until <= $2
+      AND NOT EXISTS (SELECT 1 FROM acme_authorities WHERE paused_until > $2)
+      AND NOT EXISTS (
+          SELECT 1 FROM edges
+          WHERE seen_at > now() - interval '60 seconds'
+            AND roster_version < (SELECT known_from FROM acme_accounts WHERE current)
+      )
     ORDER BY due, host LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING host, state, order_key, token;

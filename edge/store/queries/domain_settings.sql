@@ -16,8 +16,8 @@ UPDATE domains SET html_footer = DEFAULT, text_footer = DEFAULT WHERE number = $
 
 -- name: page
 SELECT number, name, web_prefix, web_scheme, open, click, unsubscribe, pixel_at_top,
-       unsubscribe_on_get, retention_days, false AS removed, created_at, html_footer, text_footer,
-       spam_action, wildcard, require_tls, skip_verification, message_ttl, archive_to
+       unsubscribe_on_get, https_redirect, retention_days, false AS removed, created_at,
+       html_footer, text_footer, spam_action, wildcard, require_tls, skip_verification, message_ttl, archive_to
 FROM domains
 WHERE removed_at IS NULL AND ($1::integer IS NULL OR number = $1)
   AND ($2::text = '' OR position($2 IN name) > 0)

@@ -9,7 +9,12 @@ UPDATE event_days SET first = $2 WHERE retention = $1 AND first < $2;
 DELETE FROM event_days WHERE retention = $1;
 
 -- name: expire_hourly
-DELETE FROM hourly WHERE ctid = ANY (ARRAY(SELECT ctid FROM hourly WHERE hour < $1 LIMIT $2));
+-- Never what the next run of the roll-ups still has to add up.
+DELETE FROM hourly WHERE ctid = ANY (ARRAY(
+    SELECT ctid FROM hourly
+    WHERE hour < least($1, (SELECT (day - 2)::timestamp AT TIME ZONE 'UTC' FROM rollup_run))
+    LIMIT $2
+));
 
 -- name: expire_daily
 DELETE FROM daily WHERE ctid = ANY (ARRAY(

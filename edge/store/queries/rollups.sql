@@ -1,6 +1,25 @@
 -- name: take_late_days
 DELETE FROM late_days RETURNING day;
 
+-- name: last_run
+SELECT day FROM rollup_run;
+
+-- name: note_run
+INSERT INTO rollup_run (day) VALUES ($1)
+ON CONFLICT (one) DO UPDATE SET day = excluded.day WHERE rollup_run.day <> excluded.day;
+
+-- name: see_tags
+-- Tags of messages that were sent elsewhere are first heard of here. A deleted one comes back when
+-- it is counted in an hour that began after that.
+INSERT INTO tags AS t (domain, tag, first_seen, last_seen)
+SELECT domain, tag, min(hour), max(hour) FROM hourly
+WHERE tag <> '' AND hour >= $1
+GROUP BY domain, tag ORDER BY domain, tag
+ON CONFLICT (domain, tag) DO UPDATE
+SET last_seen = greatest(t.last_seen, excluded.last_seen),
+    deleted_at = CASE WHEN excluded.last_seen > t.deleted_at THEN NULL ELSE t.deleted_at END
+WHERE excluded.last_seen > t.last_seen OR excluded.last_seen > t.deleted_at;
+
 -- name: unroll_day
 DELETE FROM rolled_days WHERE day = ANY ($1::date[]);
 

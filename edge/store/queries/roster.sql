@@ -3,7 +3,7 @@ SELECT version FROM roster;
 
 -- name: domains
 SELECT number, name, web_prefix, web_scheme, open, click, unsubscribe, pixel_at_top,
-       unsubscribe_on_get, retention_days, removed_at IS NOT NULL AS removed
+       unsubscribe_on_get, https_redirect, retention_days, removed_at IS NOT NULL AS removed
 FROM domains ORDER BY number;
 
 -- name: footers

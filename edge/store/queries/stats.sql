@@ -1,20 +1,3 @@
--- name: totals
--- Days older than $6 come from the daily counters, later hours from the hourly ones.
-WITH counted AS (
-    SELECT hour AS at, event, bot, total, uniq FROM hourly
-    WHERE domain = $1 AND tag = $2 AND hour >= $3 AND hour < $4 AND hour >= $6
-    UNION ALL
-    SELECT day::timestamp AT TIME ZONE 'UTC', event, bot, total, uniq FROM daily
-    WHERE domain = $1 AND tag = $2
-      AND day >= ($3 AT TIME ZONE 'UTC')::date AND day < ($4 AT TIME ZONE 'UTC')::date
-      AND day < ($6 AT TIME ZONE 'UTC')::date
-)
-SELECT date_trunc($5, at, 'UTC') AS time, event, sum(total)::bigint AS total,
-       sum(uniq)::bigint AS uniq,
-       coalesce(sum(total) FILTER (WHERE bot = ''), 0)::bigint AS people,
-       coalesce(sum(uniq) FILTER (WHERE bot = ''), 0)::bigint AS unique_people
-FROM counted GROUP BY 1, 2 ORDER BY 1, 2;
-
 -- name: verify_counters
 WITH span AS (
     SELECT d.number AS domain,
@@ -40,6 +23,89 @@ FROM stored s FULL JOIN counted c USING (domain, tag, event, bot, hour)
 WHERE (coalesce(s.total, 0), coalesce(s.uniq, 0)) <> (coalesce(c.total, 0), coalesce(c.uniq, 0))
 ORDER BY domain, hour, tag, event, bot
 LIMIT $3;
+
+-- name: verify_daily
+-- Closed days against the events, and months against their days.
+WITH span AS (
+    SELECT d.number AS domain,
+           greatest((c.first AT TIME ZONE 'UTC')::date,
+                    CASE WHEN d.retention_since = '-infinity' THEN '-infinity'::date
+                    ELSE (d.retention_since AT TIME ZONE 'UTC')::date + 1 END) AS start
+    FROM domains d JOIN event_days c ON c.retention = d.retention_days
+    WHERE $1::integer IS NULL OR d.number = $1
+), stored AS (
+    SELECT e.domain, t.tag, counted_as(e.event, e.severity, e.reason) AS event, e.bot,
+           (e.at AT TIME ZONE 'UTC')::date AS day,
+           sum(e.repeat)::bigint AS total, count(*) FILTER (WHERE e.is_unique) AS uniq
+    FROM events e
+    JOIN span s ON s.domain = e.domain AND e.at >= s.start::timestamp AT TIME ZONE 'UTC'
+    CROSS JOIN LATERAL (SELECT '' AS tag UNION ALL SELECT unnest(e.tags)) t
+    WHERE e.at < $2::date::timestamp AT TIME ZONE 'UTC'
+    GROUP BY 1, 2, 3, 4, 5
+), counted AS (
+    SELECT d.* FROM daily d JOIN span s ON s.domain = d.domain AND d.day >= s.start
+    WHERE d.day < $2
+)
+SELECT domain, tag, event, bot, day,
+       coalesce(s.total, 0) AS stored_total, coalesce(c.total, 0)::bigint AS counted_total,
+       coalesce(s.uniq, 0) AS stored_uniq, coalesce(c.uniq, 0)::bigint AS counted_uniq
+FROM stored s FULL JOIN counted c USING (domain, tag, event, bot, day)
+WHERE (coalesce(s.total, 0), coalesce(s.uniq, 0)) <> (coalesce(c.total, 0), coalesce(c.uniq, 0))
+  AND NOT EXISTS (SELECT 1 FROM late_days l WHERE l.day = coalesce(s.day, c.day))
+ORDER BY domain, day, tag, event, bot
+LIMIT $3;
+
+-- name: verify_monthly
+-- Only months all of whose days are still kept.
+WITH summed AS (
+    SELECT domain, tag, event, bot, date_trunc('month', day)::date AS month,
+           sum(total)::bigint AS total, sum(uniq)::bigint AS uniq
+    FROM daily
+    WHERE day >= $2 AND ($1::integer IS NULL OR domain = $1)
+    GROUP BY 1, 2, 3, 4, 5
+), counted AS (
+    SELECT * FROM monthly WHERE month >= $2 AND ($1::integer IS NULL OR domain = $1)
+)
+SELECT domain, tag, event, bot, month AS day,
+       coalesce(s.total, 0) AS stored_total, coalesce(c.total, 0)::bigint AS counted_total,
+       coalesce(s.uniq, 0) AS stored_uniq, coalesce(c.uniq, 0)::bigint AS counted_uniq
+FROM summed s FULL JOIN counted c USING (domain, tag, event, bot, month)
+WHERE (coalesce(s.total, 0), coalesce(s.uniq, 0)) <> (coalesce(c.total, 0), coalesce(c.uniq, 0))
+ORDER BY domain, month, tag, event, bot
+LIMIT $3;
+
+-- name: verify_dimensions
+-- One class's day, counted again as it was rolled up.
+WITH stored AS (
+    SELECT e.domain, t.tag, counted_as(e.event, e.severity, e.reason) AS event, e.bot,
+           v.dimension, v.value, sum(e.repeat)::bigint AS total,
+           count(*) FILTER (WHERE e.is_unique) AS uniq
+    FROM events e
+    CROSS JOIN LATERAL (SELECT '' AS tag UNION ALL SELECT unnest(e.tags)) t
+    CROSS JOIN LATERAL (VALUES
+        ('country', e.country),
+        ('device', e.device_type),
+        ('client', e.client_name),
+        ('provider', lower(split_part(e.recipient, '@', -1))),
+        ('link', e.url)
+    ) v (dimension, value)
+    WHERE e.retention = $2::smallint
+      AND e.at >= $3::date::timestamp AT TIME ZONE 'UTC'
+      AND e.at < ($3::date + 1)::timestamp AT TIME ZONE 'UTC'
+      AND (v.dimension <> 'link' OR v.value <> '')
+      AND ($1::integer IS NULL OR e.domain = $1)
+    GROUP BY 1, 2, 3, 4, 5, 6
+), counted AS (
+    SELECT * FROM daily_dimensions
+    WHERE retention = $2::smallint AND day = $3 AND ($1::integer IS NULL OR domain = $1)
+)
+SELECT domain, tag, event, bot, dimension, value,
+       coalesce(s.total, 0) AS stored_total, coalesce(c.total, 0)::bigint AS counted_total,
+       coalesce(s.uniq, 0) AS stored_uniq, coalesce(c.uniq, 0)::bigint AS counted_uniq
+FROM stored s FULL JOIN counted c USING (domain, tag, event, bot, dimension, value)
+WHERE (coalesce(s.total, 0), coalesce(s.uniq, 0)) <> (coalesce(c.total, 0), coalesce(c.uniq, 0))
+ORDER BY domain, dimension, value, tag, event, bot
+LIMIT $4;
 
 -- name: verify_uniques
 WITH span AS (

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge.store import credentials, domain_settings, domains
+from edge.store import credentials, domain_settings, domains, roster
 from edge.store.pool import Pool
 from tests.integration.api.worlds import OTHER, OURS, Answer, serving
 
@@ -139,6 +139,26 @@ async def test_a_password_given_with_a_domain_is_the_postmasters(db: Pool) -> No
         async with db.acquire() as conn:
             assert await credentials.verify(conn, login, "first-one") is None
             assert await credentials.verify(conn, login, "second-one")
+
+
+async def test_the_move_to_https_is_a_switch(db: Pool) -> None:
+    """On at first; changed alone or with others, known to edges; nonsense changes nothing."""
+    async with serving(db) as world:
+        await world.ask("POST", "/v3/domains", data={"name": "n.example.com"})
+        path = "/v4/domains/n.example.com"
+        assert (await world.ask("GET", path)).json["domain"]["https_redirect"] is True
+        got = await world.ask("PUT", path, data={"https_redirect": "no"})
+        assert (got.status, got.json["domain"]["https_redirect"]) == (200, False)
+        async with db.acquire() as conn:
+            known = {one.name: one for one in (await roster.read(conn)).domains}
+        assert not known["n.example.com"].https_redirect
+        wrong = {"https_redirect": "sometimes", "web_scheme": "https"}
+        got = await world.ask("PUT", path, data=wrong)
+        assert (got.status, "https_redirect has to be" in (got.message or "")) == (400, True)
+        shown = (await world.ask("GET", path)).json["domain"]
+        assert (shown["https_redirect"], shown["web_scheme"]) == (False, "http")
+        listed = (await world.ask("GET", "/v3/domains")).json["items"]
+        assert {one["name"]: one["https_redirect"] for one in listed}["n.example.com"] is False
 
 
 async def test_tracking_settings(db: Pool) -> None:

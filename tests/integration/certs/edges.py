@@ -19,6 +19,7 @@ from edge.lifecycle import Tasks
 from edge.model.certificate import HostCertificate, Status
 from edge.model.domain import Domain
 from edge.model.errors import OperatorError
+from edge.model.roster import Snapshot
 from edge.model.vault import Vault
 from edge.roster.snapshot import FILE_NAME, load
 from edge.settings import Settings
@@ -109,6 +110,19 @@ class Edge:
         file = self.file(host)
         await wait_for(lambda: asyncio.to_thread(file.exists), lambda: f"no {file}")
         return file
+
+    async def until_hsts(self, expected: dict[str, int]) -> Snapshot:
+        """Wait until the roster on disk says this of HSTS; that roster."""
+        snapshot = None
+
+        async def there() -> bool:
+            nonlocal snapshot
+            snapshot = load(self.place / FILE_NAME)
+            return snapshot is not None and snapshot.hsts == expected
+
+        await wait_for(there, lambda: f"the roster is {snapshot}")
+        assert snapshot is not None
+        return snapshot
 
 
 async def wait_for(what: Callable[[], Any], text: Callable[[], str], seconds: float = 40) -> None:

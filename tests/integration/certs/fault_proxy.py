@@ -49,7 +49,9 @@ class Proxy:
     ``answers`` are fixed ones by the start of the path. ``rewrite`` (of JSON objects, by path) and
     ``certificate`` (of PEM) change what Pebble said, ``without`` drops headers. ``exchanged`` is
     called with every path, before Pebble gets the request (False) and after it answered (True); an
-    error of its cuts the connection.
+    error of its cuts the connection. ``windows`` are renewal windows by renewal id, of others it is
+    ``window``; ``limit`` gives the seconds for which a new order is refused; while it is ``down``
+    every answer is 503.
     """
 
     ca: Pebble
@@ -59,6 +61,9 @@ class Proxy:
     paths: list[str] = field(default_factory=list)
     answers: dict[str, tuple[int, dict[str, Any], dict[str, str]]] = field(default_factory=dict)
     window: tuple[float, float] = (0.0, 0.0)
+    windows: dict[str, tuple[float, float]] = field(default_factory=dict)
+    limit: Callable[[dict[str, Any]], float] = lambda order: 0.0
+    down: Callable[[], bool] = lambda: False
     profiles: tuple[str, ...] = ("classic", "shortlived")
     replaced: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
@@ -81,11 +86,13 @@ class Proxy:
     def handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer | None:
         """The answer to one request, or None: cut the connection."""
         self.paths.append(path)
+        if self.down():
+            return _problem(503, {"type": URN + "serverInternal", "detail": "down"}, {})
         for start, fixed in self.answers.items():
             if path.startswith(start):
                 return _problem(*fixed)
         if path.startswith("/ari/"):
-            return self._renewal_info()
+            return self._renewal_info(path.removeprefix("/ari/"))
         if self._happens(self.faults.delay):
             time.sleep(0.05)
         if self._happens(self.faults.server_error):
@@ -109,14 +116,18 @@ class Proxy:
             return _problem(400, {"type": URN + "malformed", "detail": "another account's"}, {})
         if payload.get("replaces") in self.replaced:
             return _problem(409, {"type": URN + "alreadyReplaced", "detail": "succeeded"}, {})
+        if wait := self.limit(payload):
+            problem = {"type": URN + "rateLimited", "detail": "above a published limit"}
+            return _problem(429, problem, {"Retry-After": f"{wait:.0f}"})
         if self._happens(self.faults.rate_limit):
             problem = {"type": URN + "rateLimited", "detail": "too many new orders"}
             return _problem(429, problem, {"Retry-After": "1"})
         return None
 
-    def _renewal_info(self) -> Answer:
+    def _renewal_info(self, renewal_id: str) -> Answer:
         start, end = (
-            datetime.datetime.fromtimestamp(t, datetime.UTC).isoformat() for t in self.window
+            datetime.datetime.fromtimestamp(t, datetime.UTC).isoformat()
+            for t in self.windows.get(renewal_id, self.window)
         )
         body = {"suggestedWindow": {"start": start, "end": end}}
         return 200, {"Retry-After": "21600"}, json.dumps(body).encode()
@@ -175,6 +186,7 @@ class _Server(http.server.ThreadingHTTPServer):
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 5
+            wbufsize = 65_536  # an answer is one write, which no delayed acknowledgement holds up
 
             def setup(self) -> None:
                 self.request = context.wrap_socket(self.request, server_side=True)

@@ -13,12 +13,15 @@ import pytest
 from certs.issued import parse_chain
 from edge.model.certificate import Status
 from edge.model.vault import Vault
+from edge.observe import metrics
 from edge.roster.snapshot import FILE_NAME, load
 from edge.store import certificates, domains, roster
 from edge.store.pool import opened
 from tests.integration.certs.edges import Seen, edge, wait_for, work
 from tests.integration.certs.pebble import pebble
 from tests.integration.certs.worlds import SHORT_LEASES
+
+KINDS = ("first", "renewal")
 
 
 def orders(log: str) -> int:
@@ -38,10 +41,7 @@ async def test_a_requested_host_gets_its_certificate(database_url: str, tmp_path
         text = file.read_text()
         assert text.startswith("-----BEGIN PRIVATE")
         assert parse_chain(text[text.index("-----BEGIN CERT") :])[0] == leaf
-        snapshot = load(one.place / FILE_NAME)
-        assert snapshot is not None
-        assert snapshot.thumbprint
-        assert snapshot.hsts == {host: 300}
+        assert (await one.until_hsts({host: 300})).thumbprint
         assert orders(ca.log()) == 1
 
 
@@ -109,6 +109,8 @@ async def test_a_renewal_changes_the_file_and_keeps_the_ramp(
         await one.until(host, Status.ACTIVE)
         file = await one.until_file(host)
         before = file.read_text()
+        counted = {kind: metrics.CERTIFICATES_STORED.labels(kind)._value.get() for kind in KINDS}
+        assert counted["first"] >= 1
         async with one.pool.acquire() as conn:
             await conn.execute("UPDATE certificates SET healthy_since = healthy_since - 700000")
             assert await certificates.nudge(conn, host, time.time(), renew=True)
@@ -120,6 +122,9 @@ async def test_a_renewal_changes_the_file_and_keeps_the_ramp(
         snapshot = load(one.place / FILE_NAME)
         assert snapshot is not None
         assert snapshot.hsts == {host: 30 * 86_400}
+        for kind, more in zip(KINDS, (0, 1), strict=True):
+            now = metrics.CERTIFICATES_STORED.labels(kind)._value.get()
+            assert now - counted[kind] == more, kind
 
 
 async def test_nothing_is_ordered_before_every_edge_can_answer(

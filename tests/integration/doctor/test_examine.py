@@ -99,6 +99,7 @@ async def test_one_fault_one_finding(zone: Zone, expected: list[str]) -> None:
     async with listening(port_80.edge) as (port, _), doctor(zone, port=port) as (one, _resolvers):
         report = await one.examine(wanted(web_scheme="https"))
     assert sorted(codes(report)) == sorted(expected)
+    assert all(one.seen and one.expected and one.mend for one in report.findings)
 
 
 async def test_spf_through_includes_and_its_limit() -> None:

@@ -22,7 +22,8 @@ async def _broken() -> AsyncIterator[str]:
 
 
 async def _nothing() -> AsyncIterator[str]:
-    for piece in ():
+    pieces: tuple[str, ...] = ()
+    for piece in pieces:
         yield piece
 
 

@@ -58,7 +58,7 @@ def test_children_run_as_the_service_user_named_by_role_without_core_dumps() -> 
     with edge() as one:
         one.ready()
         children = one.children()
-        assert set(children) == {"tracking 0", "ingest", "control", "sending"}
+        assert set(children) == {"tracking 0", "ingest", "control", "sending", "webhooks"}
         for pid in children.values():
             status = psutil.Process(pid)
             if os.geteuid() == 0:
@@ -69,7 +69,7 @@ def test_children_run_as_the_service_user_named_by_role_without_core_dumps() -> 
         assert psutil.Process(one.pid).cmdline()[0].startswith("edge: supervisor")
 
 
-@pytest.mark.parametrize("role", ["tracking 0", "ingest", "control", "sending"])
+@pytest.mark.parametrize("role", ["tracking 0", "ingest", "control", "sending", "webhooks"])
 def test_a_killed_child_is_replaced_and_the_others_stay(role: str) -> None:
     """kill -9 of one child: a new one answers within seconds, nobody else is touched."""
     with edge() as one:
@@ -175,7 +175,7 @@ def test_sighup_rereads_the_settings_and_restarts_children_one_by_one() -> None:
 
 @pytest.mark.parametrize(
     "role, titles",
-    [("edge", {"tracking 0", "ingest"}), ("control", {"ingest", "control", "sending"})],
+    [("edge", {"tracking 0", "ingest"}), ("control", {"ingest", "control", "sending", "webhooks"})],
 )
 def test_roles(role: str, titles: set[str]) -> None:
     """--role picks the children; health is answered in each; only the edge role tracks."""

@@ -88,11 +88,13 @@ def test_a_domain_from_adding_to_coming_back(world: World) -> None:
     world.output(
         *(domain.app, "set", "mg.example.com", "--click", "htmlonly", "--plan", "free"),
         *("--web-prefix", "t", "--unsubscribe-on-get", "--web-scheme", "https"),
+        "--no-https-redirect",
     )
     (shown,) = world.json(domain.app, "show", "mg.example.com")
     assert shown["hosts"] == ["email.mg.example.com", "t.mg.example.com"]
     assert (shown["click"], shown["retention-days"], shown["open"]) == ("htmlonly", 2, "yes")
     assert (shown["unsubscribe-on-get"], shown["web-scheme"]) == (True, "https")
+    assert shown["https-redirect"] is False
     world.output(domain.app, "remove", "mg.example.com")
     assert world.json(domain.app, "list") == []
     with pytest.raises(NotFound, match="removed already"):
@@ -292,6 +294,26 @@ def test_figures_are_shown_and_verified(filled: None, world: World) -> None:
         ("opened", 1, 1),
     }
     assert "Every figure" in world.output(stats.app, "verify")
+    asked = ("metrics", "--by", "time", "--by", "country", "--metric", "opened_count")
+    more = ("--metric", "opened_rate", "--domain", "mg.example.com")
+    (row,) = (
+        json.loads(line)
+        for line in world.output(stats.app, *asked, *more, "--format", "json").splitlines()
+    )
+    assert (row["country"], row["opened_count"], row["opened_rate"]) == ("Unknown", 1, "0.0000")
+    lines = world.output(stats.app, *asked, "--where", "bot!=apple", "--format", "csv").splitlines()
+    assert lines[0] == "time,country,opened_count"
+    assert lines[1].endswith(",Unknown,1")
+    assert "Nothing was counted" in world.output(stats.app, *asked, "--where", "tag=none")
+    for wrong in (
+        ("--metric", "opens"),
+        ("--by", "colour"),
+        ("--where", "colour=red"),
+        ("--begin", "1d", "--end", "2d"),
+        ("--by", "time", "--by", "tag", "--by", "bot", "--by", "domain"),
+    ):
+        with pytest.raises(CallerError):
+            world.run(stats.app, "metrics", *wrong)
 
 
 def test_verify_exits_with_1_on_differences(filled: None, damaged: None, world: World) -> None:

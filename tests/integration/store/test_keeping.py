@@ -190,9 +190,11 @@ async def test_retention_removes_old_counters_facts_and_state(db: Pool) -> None:
         assert removed.rows["message_facts"] == 1
         assert removed.rows["uniques"] == 1
         assert removed.rows["hourly"] == 0
-        assert (await retention.run(conn, now_us=NOW + 61 * DAY, days=Days(facts=1))).rows[
-            "hourly"
-        ] == 2
+        after = NOW + 61 * DAY
+        removed = await retention.run(conn, now_us=after, days=Days(facts=1))
+        assert removed.rows["hourly"] == 0, "what is not rolled up stays"
+        await rollups.run(conn, now_us=after)
+        assert (await retention.run(conn, now_us=after)).rows["hourly"] == 2
         end = NOW + 400 * DAY
         (day,) = await stats.totals(
             conn, 1, begin=NOW - DAY, end=end, resolution="day", now_us=NOW + 61 * DAY
@@ -310,3 +312,45 @@ async def test_filters(db: Pool, wanted: Filter, ids: set[str]) -> None:
         found = await search.search(conn, wanted)
         assert {one.event.message_id for one in found} == ids
         assert await search.count(conn, wanted) == len(ids)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE daily SET total = total + 1 WHERE tag = 't'",
+        "DELETE FROM daily WHERE tag = ''",
+        "INSERT INTO daily SELECT 1, 'ghost', 'opened', '', day, 1, 1 FROM daily LIMIT 1",
+        "UPDATE monthly SET uniq = uniq + 1",
+        "UPDATE daily_dimensions SET total = total + 1 WHERE dimension = 'country'",
+        "DELETE FROM daily_dimensions WHERE dimension = 'provider'",
+    ],
+)
+async def test_verify_finds_damage_in_roll_ups(db: Pool, damage: str) -> None:
+    """Days, months and other dimensions are held against the events too."""
+    async with db.acquire() as conn:
+        await conn.execute("DROP TABLE events_r30; DELETE FROM event_days")
+        await partitions.ensure(conn, now_us=NOW - 8 * DAY)
+        await domain(conn)
+        await store(conn, event(at=NOW - 5 * DAY), event(at=NOW - 4 * DAY), facts=[facts("t")])
+        await rollups.run(conn, now_us=NOW)
+        assert await verify.verify(conn, now_us=NOW) == []
+        await conn.execute(damage)
+        assert await verify.verify(conn, now_us=NOW)
+
+
+async def test_days_in_which_nobody_rolled_up_are_made_up_for(db: Pool) -> None:
+    """After a pause of the control process, no day is missing from the daily counters."""
+    async with db.acquire() as conn:
+        await domain(conn)
+        await rollups.run(conn, now_us=NOW - 9 * DAY)
+        for back in (2, 1, 0):
+            at = NOW - back * DAY
+            await store(conn, event(at=at, message_id=f"m{back}"), now=at)
+        later = NOW + 5 * DAY
+        await rollups.run(conn, now_us=later)
+        assert await conn.fetchval("SELECT count(*) FROM daily") == 3
+        await conn.execute("DELETE FROM hourly")
+        found = await stats.totals(
+            conn, 1, begin=NOW - 3 * DAY, end=later, resolution="day", now_us=later
+        )
+        assert [one.total for one in found] == [1, 1, 1]

@@ -163,6 +163,23 @@ async def test_what_is_not_a_page_for_people_stays_where_it_is(tmp_path: Path) -
         assert (await world.get(PAGE, b"127.0.0.1")).status == 200
 
 
+@both_ways
+async def test_a_domain_may_keep_its_pages_where_they_are_asked_for(
+    tmp_path: Path, hot: bool
+) -> None:
+    """Switched off for one domain: its pages are answered in plain, HSTS over TLS stays."""
+    roster(tmp_path, https_redirect=False)
+    async with tracking(tmp_path, hot=hot, certificates=keys_of(tmp_path, *HOSTS)) as world:
+        assert (await world.get(PAGE)).status == 200
+        assert (await world.get(PAGE, SECOND)).status == 200
+        async with connected(world, OURS) as client:
+            answer = await client.get(PAGE, OURS)
+            assert (answer.status, answer.headers[KEY]) == (200, f"max-age={AGE}")
+        roster(tmp_path, version=2)
+        await world.server.tick()
+        assert (await world.get(PAGE)).status == 302
+
+
 async def test_hsts_that_is_taken_back_moves_nobody(tmp_path: Path) -> None:
     """A max-age of 0 tells browsers to forget it (RFC 6797 section 6.1.1)."""
     roster(tmp_path, age=0)

@@ -7,6 +7,7 @@ it does in production, the manager's own loop included.
 import asyncio
 import heapq
 import selectors
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -57,11 +58,38 @@ class _Jump(selectors.SelectSelector):
         return []
 
 
+class _WaitingJump(selectors.SelectSelector):
+    """Moves the clock only while nobody is waited for: no request is under way in a thread."""
+
+    SHORT, PAUSE, LATELY = 12.0, 0.003, 0.1
+    """Seconds: such a wait, so soon after a request, is somebody polling another program, which
+    gets a moment to work."""
+
+    def __init__(self, clock: JumpingClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.busy = 0
+        self.worked = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        """What is there to be read; else wait for it, or jump."""
+        found = super().select(0)
+        if found or timeout == 0:
+            return found
+        if self.busy or timeout is None:
+            return super().select(0.05)
+        polling = timeout < self.SHORT and time.monotonic() - self.worked < self.LATELY
+        if polling and (found := super().select(self.PAUSE)):
+            return found
+        self._clock.passed += timeout
+        return []
+
+
 class JumpingLoop(asyncio.SelectorEventLoop):
     """An event loop on such a clock."""
 
-    def __init__(self, clock: JumpingClock) -> None:
-        super().__init__(_Jump(clock))
+    def __init__(self, clock: JumpingClock, selector: selectors.SelectSelector | None = None):
+        super().__init__(selector or _Jump(clock))
         self._jumping = clock
 
     def time(self) -> float:
@@ -69,10 +97,34 @@ class JumpingLoop(asyncio.SelectorEventLoop):
         return self._jumping.monotonic()
 
 
-def run(work: Callable[[JumpingClock], Coroutine[Any, Any, T]]) -> T:
+class WaitingLoop(JumpingLoop):
+    """One whose time stands still while a thread works for it."""
+
+    def __init__(self, clock: JumpingClock) -> None:
+        self._waiting = _WaitingJump(clock)
+        super().__init__(clock, self._waiting)
+
+    def run_in_executor(  # type: ignore[override]  # generic in the base, which nobody needs here
+        self, executor: Any, func: Any, *args: Any
+    ) -> asyncio.Future[Any]:
+        """Let a thread do it, and count it as under way."""
+        future = super().run_in_executor(executor, func, *args)
+        self._waiting.busy += 1
+        future.add_done_callback(self._back)
+        return future
+
+    def _back(self, _: object) -> None:
+        self._waiting.busy -= 1
+        self._waiting.worked = time.monotonic()
+
+
+def run(
+    work: Callable[[JumpingClock], Coroutine[Any, Any, T]],
+    loop: Callable[[JumpingClock], JumpingLoop] = JumpingLoop,
+) -> T:
     """Run a coroutine on a loop whose time jumps."""
     clock = JumpingClock()
-    with asyncio.Runner(loop_factory=lambda: JumpingLoop(clock)) as runner:
+    with asyncio.Runner(loop_factory=lambda: loop(clock)) as runner:
         return runner.run(work(clock))
 
 
@@ -97,11 +149,55 @@ class Bucket:
 
 
 @dataclass
+class PublishedLimits:
+    """What Let's Encrypt counts, by its page on rate limits; ``refused`` are asked in vain.
+
+    ``windows`` are those it suggested, by renewal id; ``limited`` False refuses nobody.
+    """
+
+    limited: bool = True
+    refused: int = 0
+    windows: dict[str, tuple[float, float]] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._buckets: dict[str, Bucket] = {}
+
+    def _take(self, key: str, limit: Limit, now: float) -> float:
+        return self._buckets.setdefault(key, Bucket(limit)).take(now)
+
+    def order(self, host: str, replaces: str | None, now: float, *, failing: bool) -> float:
+        """Count an order; the seconds to wait if it is refused."""
+        start, end = self.windows.get(replaces or "", (0.0, 0.0))
+        exempt = start <= now < end and replaces not in self.replaced
+        waits = [self._take(f"failed {host}", Limit(5, HOUR), now) if failing else 0.0]
+        if not exempt:
+            waits.append(self._take(f"names {host}", Limit(5, WEEK), now))
+        if not exempt and host not in self.named:
+            waits.append(self._take("orders", Limit(300, 3 * HOUR), now))
+            waits.append(self._take(f"domain {registered_domain(host)}", Limit(50, WEEK), now))
+        if self.limited and max(waits) > 0:
+            self.refused += 1
+            return max(waits)
+        if replaces:
+            self.replaced.add(replaces)
+        return 0.0
+
+    def issued(self, host: str, renewal_id: str, now: float, lifetime: float) -> None:
+        """A host has a certificate; a window for its successor is suggested."""
+        elapsed = 1 / 2 if lifetime < 10 * DAY else 2 / 3
+        middle = now + elapsed * lifetime
+        self.windows[renewal_id] = (middle - 0.01 * lifetime, middle + 0.01 * lifetime)
+        self.named.add(host)
+
+
+@dataclass
 class ModelAuthority:
     """Let's Encrypt as it is published: orders, limits, renewal windows; and it can be down.
 
-    ``silent`` hosts do not answer challenges. ``refused`` counts requests above a limit, and
-    ``doubled`` orders for a host that has one unfinished.
+    ``silent`` hosts do not answer challenges; ``doubled`` counts orders for a host that has one
+    unfinished.
     """
 
     clock: JumpingClock
@@ -109,19 +205,20 @@ class ModelAuthority:
     limited: bool = True
     down: tuple[float, float] = (0.0, 0.0)
     silent: set[str] = field(default_factory=set)
-    refused: int = 0
     doubled: int = 0
     orders: int = 0
     terms: Terms = field(default_factory=lambda: Terms("https://model/dir"))
 
     def __post_init__(self) -> None:
         self._authority = TestAuthority()
-        self._buckets: dict[str, Bucket] = {}
+        self._limits = PublishedLimits(self.limited)
         self._orders: dict[str, Order] = {}
-        self._named: set[str] = set()
-        self._windows: dict[str, tuple[float, float]] = {}
-        self._replaced: set[str] = set()
         self._chains: dict[str, str] = {}
+
+    @property
+    def refused(self) -> int:
+        """Orders above a limit."""
+        return self._limits.refused
 
     async def signed(self, verb: Callable[[Any, str], T]) -> T:
         """Run a verb, as :class:`certs.authority.Authority` does."""
@@ -136,27 +233,13 @@ class ModelAuthority:
             raise Unavailable("connection refused")
         return self
 
-    def _limit(self, key: str, limit: Limit) -> float:
-        return self._buckets.setdefault(key, Bucket(limit)).take(self.clock.now())
-
     def new_order(self, host: str, *, profile: str | None, replaces: str | None) -> Order:
         """Count the order by the published limits."""
-        now = self.clock.now()
-        start, end = self._windows.get(replaces or "", (0.0, 0.0))
-        exempt = start <= now < end and replaces not in self._replaced
-        waits = [self._limit(f"failed {host}", Limit(5, HOUR)) if host in self.silent else 0.0]
-        if not exempt:
-            waits.append(self._limit(f"names {host}", Limit(5, WEEK)))
-        if not exempt and host not in self._named:
-            waits.append(self._limit("orders", Limit(300, 3 * HOUR)))
-            waits.append(self._limit(f"domain {registered_domain(host)}", Limit(50, WEEK)))
-        if self.limited and max(waits) > 0:
-            self.refused += 1
-            raise RateLimited("too many", retry_after=max(waits))
+        failing = host in self.silent
+        if wait := self._limits.order(host, replaces, self.clock.now(), failing=failing):
+            raise RateLimited("too many", retry_after=wait)
         self.doubled += len(self.open_orders("", host))
         self.orders += 1
-        if replaces:
-            self._replaced.add(replaces)
         url = f"{host}/{self.orders}"
         self._orders[host] = Order(url, "pending", (host,), (url,), url, None, None, None)
         return self._orders[host]
@@ -193,10 +276,7 @@ class ModelAuthority:
         )
         renewal_id = certificate_id(leaf)
         assert renewal_id is not None
-        elapsed = 1 / 2 if self.lifetime < 10 * DAY else 2 / 3
-        middle = now + elapsed * self.lifetime
-        self._windows[renewal_id] = (middle - 0.01 * self.lifetime, middle + 0.01 * self.lifetime)
-        self._named.add(host)
+        self._limits.issued(host, renewal_id, now, self.lifetime)
         self._chains[host] = pem(leaf, self._authority.intermediate)
         self._orders[host] = replace(order, status="valid", certificate=host)
 
@@ -206,7 +286,7 @@ class ModelAuthority:
 
     def renewal_info(self, renewal_id: str) -> RenewalInfo | None:
         """The suggested window."""
-        start, end = self._windows[renewal_id]
+        start, end = self._limits.windows[renewal_id]
         return RenewalInfo(start, end, 6 * HOUR)
 
 

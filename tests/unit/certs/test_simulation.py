@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast
 
 import pytest
 
@@ -32,43 +32,80 @@ class Story:
     outage: float = 7
 
 
+class Actor(Protocol):
+    """An authority in a story, for production or staging.
+
+    ``silent`` hosts do not answer its challenges, ``refused`` are orders above a published limit,
+    ``doubled`` those for a host that has one unfinished, ``orders`` all that were made.
+    """
+
+    silent: set[str]
+
+    @property
+    def refused(self) -> int:
+        """Orders above a limit."""
+        ...
+
+    @property
+    def doubled(self) -> int:
+        """Orders beside an unfinished one."""
+        ...
+
+    @property
+    def orders(self) -> int:
+        """Orders that were made."""
+        ...
+
+
 @dataclass
 class End:
     """How it ended."""
 
     storage: QueuedStorage
-    real: ModelAuthority
-    staging: ModelAuthority
+    real: Actor
+    staging: Actor
     broken: set[str]
     elsewhere: set[str]
     clock: JumpingClock
 
 
-async def tell(story: Story, clock: JumpingClock) -> End:
-    """Live through a story: import all hosts, of which some never answer and some lead elsewhere.
-
-    Every fiftieth host does not answer challenges until day 20; every fiftieth has a CNAME that
-    leads elsewhere for good. Sixty share a registered domain, where fifty a week are allowed.
-    """
-    storage = QueuedStorage()
+def models(story: Story, clock: JumpingClock) -> tuple[ModelAuthority, ModelAuthority]:
+    """Production and staging, as they are published."""
     start = NOW + story.down_from * DAY
     down = (start, start + story.outage * DAY)
     real = ModelAuthority(clock, story.lifetime * DAY, down=down)
     staging = ModelAuthority(clock, story.lifetime * DAY, limited=False)
     staging.terms = replace(staging.terms, directory="https://staging/dir")
+    return real, staging
+
+
+async def tell(
+    story: Story,
+    clock: JumpingClock,
+    storage: QueuedStorage,
+    actors: tuple[Actor, Actor],
+    authorities: tuple[Authority, Authority],
+) -> End:
+    """Live through a story: import all hosts, of which some never answer and some lead elsewhere.
+
+    Every fiftieth host does not answer challenges until day 20; every fiftieth has a CNAME that
+    leads elsewhere for good. Sixty share a registered domain, where fifty a week are allowed.
+    """
+    real, staging = actors
     names = [f"email{n}.brand{n // 60}.com" for n in range(story.hosts)]
     broken, elsewhere = set(names[::50]), set(names[25::50])
-    real.silent = staging.silent = set(broken)
+    for actor in actors:
+        actor.silent |= broken
     budgets = Budgets()
     for number, due in enumerate(spread(story.hosts, clock.now(), budgets)):
         await storage.add(names[number], f"tenant {number % 9}", due)
     manager = Manager(
         storage,
-        cast(Authority, real),
+        authorities[0],
         clock,
         "simulated",
         gate=functools.partial(closed_for, elsewhere),
-        staging=cast(Authority, staging),
+        staging=authorities[1],
         options=Options(budgets=budgets, idle=120.0, workers=2),
     )
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -77,17 +114,24 @@ async def tell(story: Story, clock: JumpingClock) -> End:
     )
     await asyncio.sleep(20 * DAY)
     real.silent.clear()
+    staging.silent.clear()
     await asyncio.sleep((story.days - 20) * DAY)
     stopping.set()
     await running
     return End(storage, real, staging, broken, elsewhere, clock)
 
 
+async def _with_models(story: Story, clock: JumpingClock) -> End:
+    actors = models(story, clock)
+    authorities = cast("tuple[Authority, Authority]", actors)
+    return await tell(story, clock, QueuedStorage(), actors, authorities)
+
+
 def lived(story: Story) -> End:
     """The end of a story, told without its log."""
     logging.disable(logging.WARNING)
     try:
-        return run(lambda clock: tell(story, clock))
+        return run(lambda clock: _with_models(story, clock))
     finally:
         logging.disable(logging.NOTSET)
 

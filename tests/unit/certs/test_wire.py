@@ -43,6 +43,7 @@ def test_a_directory_says_what_it_offers() -> None:
         "termsOfService": "https://ca.example/terms",
         "externalAccountRequired": True,
         "profiles": {"classic": "text", "shortlived": "text"},
+        "caaIdentities": ["CA.example", "ca.example", "second.example", 7, "x y", "", "a" * 64],
     }
     value = {**DIRECTORY, "renewalInfo": "https://ca.example/ari", "meta": meta}
     found = acme_wire.directory("https://ca.example/dir", value)
@@ -50,6 +51,14 @@ def test_a_directory_says_what_it_offers() -> None:
     assert found.external_account_required
     assert found.profiles == ("classic", "shortlived")
     assert found.renewal_info == "https://ca.example/ari"
+    assert found.caa_identities == ("ca.example", "second.example")
+
+
+@pytest.mark.parametrize("value", ["ca.example", {"ca.example": 1}, None, 7])
+def test_caa_identities_that_are_no_list_are_none(value: object) -> None:
+    """A list of names is all that RFC 8555 knows."""
+    found = acme_wire.directory("u", {**DIRECTORY, "meta": {"caaIdentities": value}})
+    assert found.caa_identities == ()
 
 
 @pytest.mark.parametrize("field", sorted(DIRECTORY))

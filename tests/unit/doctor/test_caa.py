@@ -86,6 +86,33 @@ def test_what_lets_us_issue(values: tuple[str, ...], codes: list[str]) -> None:
     assert _codes(*values) == codes
 
 
+@pytest.mark.parametrize(
+    "values, codes",
+    [
+        ((), []),
+        (("0 issue ca.example.net",), ["caa-unnamed"]),
+        (("0 issue ;",), ["caa-forbids"]),
+        (("0 issue ;", "0 issue ca.example.net"), ["caa-unnamed"]),
+        (("0 issue a..b",), ["caa-forbids"]),
+        (("128 odd x",), ["caa-critical"]),
+    ],
+)
+def test_an_authority_that_says_no_name_is_told_from_one_that_is_forbidden(
+    values: tuple[str, ...], codes: list[str]
+) -> None:
+    """RFC 8555 lets its directory leave ``caaIdentities`` out: only nobody is surely not it."""
+    assert _codes(*values, issuer=Issuer(())) == codes
+
+
+def test_an_authority_with_several_names_needs_one_of_them() -> None:
+    """Sectigo has a handful; the first is the one that is proposed."""
+    several = Issuer(("first.example", "second.example"))
+    assert _codes("0 issue second.example", issuer=several) == []
+    answers = _answers(mg=["0 issue letsencrypt.org"])
+    (finding,) = caa.check(HOST, answers, several, https=True)
+    assert (finding.code, 'issue "first.example"' in finding.expected) == ("caa-forbids", True)
+
+
 def test_an_account_that_is_not_known_is_a_note() -> None:
     """Nobody can say whether it is ours: nothing is wrong, but it is told."""
     value = "0 issue letsencrypt.org; accounturi=https://ca.test/acct/8"

@@ -1,4 +1,4 @@
-"""A pool on the installation's database, for as long as a child lives."""
+"""A child's way to the database: waiting for it, and giving the connections back."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,7 @@ from edge.store import migrate, pool
 log = structlog.get_logger()
 
 
-async def _connected(dsn: str, tasks: Tasks, *, size: int = 4) -> pool.Pool | None:
-    """A pool on a database that is there and up to date; None when the child is to stop first.
-
-    Waits as long as it takes, trying again after 0.1 s to 5 s.
-    """
+async def _connected(dsn: str, tasks: Tasks, size: int) -> pool.Pool | None:
     delay = 0.1
     while not tasks.stopping.is_set():
         try:
@@ -44,14 +40,17 @@ async def _connected(dsn: str, tasks: Tasks, *, size: int = 4) -> pool.Pool | No
 
 
 @asynccontextmanager
-async def opened(dsn: str, tasks: Tasks, *, size: int = 4) -> AsyncIterator[pool.Pool | None]:
-    """The pool, or None when the child is to stop first; closed at the end."""
-    found = await _connected(dsn, tasks, size=size)
+async def database(dsn: str, tasks: Tasks, *, size: int = 4) -> AsyncIterator[pool.Pool | None]:
+    """A pool on a database that is there and up to date; None when the child is to stop first.
+
+    Waits as long as it takes, trying again after 0.1 s to 5 s.
+    """
+    opened = await _connected(dsn, tasks, size)
     try:
-        yield found
+        yield opened
     finally:
-        if found is not None:
+        if opened is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(3):
-                    await found.close()
-            found.terminate()
+                    await opened.close()
+            opened.terminate()

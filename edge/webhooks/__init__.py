@@ -1,0 +1,1 @@
+"""Webhooks: signed POSTs of events to the endpoints of a domain or account."""
