@@ -65,8 +65,7 @@ class Settings(CertificateSettings, WebhookSettings, BaseSettings):
         ),
     )
     panel_tls_cert_file: ReadableFile | None = Field(
-        None,
-        description="PEM certificate chain of the panel, which then speaks HTTPS only.",
+        None, description="PEM certificate chain of the panel, which then speaks HTTPS only."
     )
     panel_tls_key_file: ReadableFile | None = Field(
         None, description="PEM private key of that certificate of the panel."
