@@ -1,10 +1,13 @@
 """What comes back acts once, on proof, and all of it is accounted for."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from edge.model.domain import Domain
 from edge.sending.returned_mail import Outcome
 from edge.store.list_members import Entry as Member
 from edge.store.pool import Pool
@@ -12,13 +15,26 @@ from edge.store.suppressed import TABLES, Entry, Kind
 from edge.store.suppressions import Block
 from tests.integration.sending.postfix import postfix
 from tests.integration.sending.returning_worlds import Back, bounce, coming_back, complaint
-from tests.integration.sending.worlds import OURS, sending
+from tests.integration.sending.worlds import OURS, World, sending
+from tests.integration.webhooks.receivers import Post, receiving
+from tests.integration.webhooks.worlds import World as Hooks
 
 ANN, BOB = "ann@example.net", "bob@example.org"
 
 
 async def _kinds(back: Back, *kinds: str) -> list[dict[str, Any]]:
     return await back.world.events(*kinds)
+
+
+@asynccontextmanager
+async def _told(world: World, domain: Domain, kind: str) -> AsyncIterator[list[Post]]:
+    """What a webhook of the domain is told of this kind; all of it by the end of the block."""
+    async with receiving() as receiver:
+        hooks = Hooks(world.pool, world.clock, world.vault, receiver, domain)
+        await hooks.listen("/200/hook", types=[kind])
+        yield receiver.posts
+        async with hooks.dispatching():
+            await hooks.settled()
 
 
 async def test_a_real_delivery_report_suppresses(db: Pool) -> None:
@@ -34,18 +50,20 @@ async def test_a_real_delivery_report_suppresses(db: Pool) -> None:
             other = await world.add_domain(
                 "mg.example.net", f"smtp://127.0.0.1:{relay.port}?tls=off"
             )
-            accepted = await world.send(ANN, domain=other.name)
-            await world.settled()
-            for _ in range(400):
-                if await world.events("failed"):
-                    break
-                await asyncio.sleep(0.05)
-            failed = await world.events("failed")
-            assert failed, relay.said()[-4000:]
+            async with _told(world, other, "permanent_fail") as posts:
+                accepted = await world.send(ANN, domain=other.name)
+                await world.settled()
+                for _ in range(400):
+                    if await world.events("failed"):
+                        break
+                    await asyncio.sleep(0.05)
+                failed = await world.events("failed")
+                assert failed, relay.said()[-4000:]
             await world.send(ANN, domain=other.name)
             await world.settled()
             last = (await world.events("failed"))[-1]
         (event,) = failed
+        assert [post.event["id"] for post in posts] == [event["id"]]
         assert (event["severity"], event["reason"]) == ("permanent", "delayed-bounce")
         assert event["flags"]["is-delayed-bounce"] is True
         assert event["recipient"] == ANN
@@ -62,10 +80,12 @@ async def test_a_complaint_suppresses(db: Pool) -> None:
         await world.send(ANN)
         await world.settled()
         raw = complaint(ANN, path=back.path())
-        for _ in range(3):
-            assert (await back.mail(f"fbl@bounces.{OURS}", raw))[0] == 250
+        async with _told(world, world.domains[OURS], "complained") as posts:
+            for _ in range(3):
+                assert (await back.mail(f"fbl@bounces.{OURS}", raw))[0] == 250
         assert await back.block(ANN) is Block.COMPLAINT
         (event,) = await world.events("complained")
+        assert [post.event["id"] for post in posts] == [event["id"]]
         assert (event["recipient"], event["log-level"]) == (ANN, "warn")
         await world.send(ANN)
         await world.settled()
