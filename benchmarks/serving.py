@@ -55,6 +55,7 @@ class Edge:
             "EDGE_LOG_LEVEL": "warning",
             # One key asks for everybody.
             **dict.fromkeys(LIMITS, "0"),
+            "EDGE_PANEL_BIND": "127.0.0.1:0",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
             "EDGE_RETURNS_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",

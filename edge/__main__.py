@@ -17,6 +17,7 @@ COMMANDS = (
     "domain",
     "footer",
     "credential",
+    "user",
     "apikey",
     "keys",
     "cert",

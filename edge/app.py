@@ -21,7 +21,7 @@ import uvloop
 
 from certs.sni import Certificates
 from edge import control, crash
-from edge.adapters import certificate_jobs, first_run, reaching, webhooks
+from edge.adapters import certificate_jobs, first_run, panel, reaching, webhooks
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
 from edge.adapters.proxies import trusts
@@ -86,9 +86,9 @@ class Inheritance:
     """What the supervisor hands to a child at its fork.
 
     ``dsn`` is Postgres' URL; ``parent_pipe`` becomes readable when the supervisor is gone;
-    ``control`` is empty but for the one child that answers the control port, ``smtp``, ``smtps``
-    and ``returns`` but for the one that takes mail, ``certificates`` is of tracking; ``name`` is
-    the machine's host name and ``edge_id`` the data directory's UUID.
+    ``control`` is empty but for the one child that answers the control port, ``panel`` but for
+    control, ``smtp``, ``smtps`` and ``returns`` but for the one that takes mail, ``certificates``
+    is of tracking; ``name`` is the machine's host name and ``edge_id`` the data directory's UUID.
     """
 
     settings: Settings
@@ -96,12 +96,14 @@ class Inheritance:
     http: list[socket.socket]
     https: list[socket.socket]
     control: list[socket.socket]
+    panel: list[socket.socket]
     smtp: list[socket.socket]
     smtps: list[socket.socket]
     returns: list[socket.socket]
     certificates: Certificates | None
     control_context: ssl.SSLContext | None
     smtp_context: ssl.SSLContext | None
+    panel_context: ssl.SSLContext | None
     vault: Vault
     dsn: str
     parent_pipe: int
@@ -129,7 +131,7 @@ def run_ingest(inh: Inheritance) -> None:
 
 
 def run_control(inh: Inheritance) -> None:
-    """Serve the control port and run the leased jobs until told to stop."""
+    """Serve the control port and the panel, and run the leased jobs, until told to stop."""
     _run(_control(inh))
 
 
@@ -282,13 +284,24 @@ async def _control(inh: Inheritance) -> None:
         view = control.View(data_dir=inh.settings.data_dir, role=inh.role)
         acceptor = _acceptor(inh.settings)
         api = _api(inh, acceptor)
+        pages = panel.panel_of(
+            inh.settings,
+            clock=SystemClock(),
+            vault=inh.vault,
+            acceptor=acceptor,
+            doctor=api.doctor,
+            gate=api.gate,
+        )
         async with (
             control.serving(view, inh.control, inh.control_context, api),
+            panel.serving(pages, inh.panel, inh.panel_context),
             _database(inh, tasks, size=API_CONNECTIONS) as opened,
+            _database(inh, tasks) as for_pages,
         ):
-            if opened is None:
+            if opened is None or for_pages is None:
                 return
             view.pool = api.database = acceptor.database = opened
+            pages.database = for_pages
             log.info("control")
             accepting = tasks.spawn("accept", acceptor.run(tasks))
             certificates = certificate_jobs.CertificateJobs(

@@ -56,6 +56,18 @@ class Settings(ApiSettings, CertificateSettings, WebhookSettings, ReturnSettings
         Bind(host="127.0.0.1", port=8025),
         description="API, /healthz, /readyz and /metrics, host:port.",
     )
+    panel_bind: Address = Field(
+        Bind(host="127.0.0.1", port=8026), description="Control panel in a browser, host:port."
+    )
+    panel_url: str = Field(
+        "", description="The panel's address as browsers have it; default: that of EDGE_PANEL_BIND."
+    )
+    panel_tls_cert_file: ReadableFile | None = Field(
+        None, description="PEM certificate chain of the panel, which then speaks HTTPS only."
+    )
+    panel_tls_key_file: ReadableFile | None = Field(
+        None, description="PEM private key of that certificate of the panel."
+    )
     smtp_bind: Address = Field(
         Bind(host="127.0.0.1", port=2525),
         description="SMTP submission (STARTTLS where a certificate is given), host:port.",
@@ -255,7 +267,7 @@ class Settings(ApiSettings, CertificateSettings, WebhookSettings, ReturnSettings
         except CallerError as error:
             raise ValueError(str(error)) from None
 
-    @field_validator("public_url")
+    @field_validator("public_url", "panel_url")
     @classmethod
     def _public_url(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -339,7 +351,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
         else:
             mistakes.append(f"{name} is not a setting{_similar(field)}")
     values |= {key: value for key, value in overrides.items() if value is not None}
-    for pair in ("tls", "control_tls", "smtp_tls"):
+    for pair in ("tls", "control_tls", "panel_tls", "smtp_tls"):
         if (f"{pair}_cert_file" in values) != (f"{pair}_key_file" in values):
             name = f"{PREFIX}{pair.upper()}"
             mistakes.append(f"{name}_CERT_FILE and {name}_KEY_FILE must be given together")

@@ -45,7 +45,7 @@ TICKET_KEYS: Final = 12 * 3600.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _STARTUP_ONLY = frozenset(
     {"data_dir", "database_url", "http_bind", "https_bind", "control_bind", "smtp_bind"}
-    | {"smtps_bind", "returns_bind", "workers", "user", "master_key_file"}
+    | {"smtps_bind", "panel_bind", "returns_bind", "workers", "user", "master_key_file"}
 )
 
 
@@ -121,6 +121,7 @@ class Supervisor:
             http=str(self._settings.http_bind) if self._open.http else None,
             https=str(self._settings.https_bind) if self._open.https else None,
             control=str(self._settings.control_bind),
+            panel=str(self._settings.panel_bind) if self._open.panel else None,
             smtp=str(self._settings.smtp_bind) if self._open.smtp else None,
             smtps=str(self._settings.smtps_bind) if self._open.smtps else None,
             returns=str(self._settings.returns_bind) if self._open.returns else None,
@@ -231,7 +232,7 @@ class Supervisor:
         except EdgeError as error:
             log.error("not reloaded", error=str(error))
             return
-        self._open.control_context = found.control
+        self._open.control_context, self._open.panel_context = found.control, found.panel
         if not self._open.smtps or found.smtp is not None:  # TLS from the first byte needs one
             self._open.smtp_context = found.smtp
         self._settings = wanted
@@ -355,12 +356,14 @@ class Supervisor:
             http=self._open.http if mine else [],
             https=self._open.https if mine else [],
             control=self._open.control if child.work == answers else [],
+            panel=self._open.panel if child.work == app.CONTROL else [],
             smtp=self._open.smtp if child.work == app.SENDING else [],
             smtps=self._open.smtps if child.work == app.SENDING else [],
             returns=self._open.returns if child.work == app.SENDING else [],
             certificates=self._open.certificates if mine else None,
             control_context=self._open.control_context,
             smtp_context=self._open.smtp_context,
+            panel_context=self._open.panel_context,
             vault=self._open.vault,
             dsn=self._open.dsn,
             parent_pipe=self._pipe[0],

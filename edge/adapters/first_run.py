@@ -31,7 +31,7 @@ from edge.private_files import write_private
 from edge.roster import snapshot
 from edge.setting_types import Bind
 from edge.settings import Settings
-from edge.store import api_keys, domains, events, keys, roster
+from edge.store import api_keys, domains, events, keys, panel_users, roster
 from edge.store.pool import Pool
 
 SANDBOX: Final = "sandbox.localhost"
@@ -48,7 +48,7 @@ async def greet(
     """Make what a new database lacks, wait until the edge serves it, and print what to open.
 
     Where this machine ``has_api``, an API key is made and printed too: once, since only its digest
-    is kept.
+    is kept; and the link that makes the panel's first user, on every start until there is one.
     """
     async with pool.acquire() as conn:
         await keys.create_first(conn, vault)
@@ -72,8 +72,9 @@ async def greet(
             found = await roster.read(conn)
             urls = _urls(settings, domain, found.keyring(vault), message_id)
             version = found.version
+        code = await panel_users.invite(conn, now_us=clock.now_us()) if has_api else None
     if not new:
-        _say(_where(settings))
+        _say("\n".join([_where(settings), *_panel_lines(settings, code, has_api=has_api)]))
         return
     page = sample_message.page(
         recipient=RECIPIENT,
@@ -84,7 +85,7 @@ async def greet(
     write_private(settings.data_dir / SAMPLE_FILE, page.encode(), None)
     if await _served(settings, version, clock, tasks):
         key = await _first_key(pool, clock) if has_api else None
-        _say(_welcome(settings, urls["pixel"], key))
+        _say(_welcome(settings, urls["pixel"], key, _panel_lines(settings, code, has_api=has_api)))
 
 
 async def _first_key(pool: Pool, clock: Clock) -> tuple[str, int]:
@@ -133,6 +134,16 @@ def control_url(settings: Settings) -> str:
     return f"{scheme}://{Bind(host=host, port=bind.port)}"
 
 
+def panel_url(settings: Settings) -> str:
+    """Base URL of the control panel as browsers reach it."""
+    if settings.panel_url:
+        return settings.panel_url
+    bind = settings.panel_bind
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind.host, bind.host)  # noqa: S104 - compared, not bound
+    scheme = "https" if settings.panel_tls_cert_file else "http"
+    return f"{scheme}://{Bind(host=host, port=bind.port)}"
+
+
 def command(settings: Settings, *words: str) -> str:
     """An ``edge`` command as it can be pasted into a shell in the directory of this start."""
     program = Path(sys.argv[0])
@@ -166,7 +177,20 @@ def _api_lines(settings: Settings, key: str, number: int) -> list[str]:
     ]
 
 
-def _welcome(settings: Settings, pixel: str, key: tuple[str, int] | None) -> str:
+def _panel_lines(settings: Settings, code: str | None, *, has_api: bool) -> list[str]:
+    """Where the panel is; with a code, the link that makes its first user."""
+    if not has_api:
+        return []
+    if code is None:
+        return [f"Control panel: {panel_url(settings)}/"]
+    return [
+        "Look at everything in a browser: this link, good once and for a day, makes you the",
+        "control panel's owner:",
+        f"  {panel_url(settings)}/first-run?code={code}",
+    ]
+
+
+def _welcome(settings: Settings, pixel: str, key: tuple[str, int] | None, panel: list[str]) -> str:
     lines = [
         "",
         "The edge is ready, with a sandbox domain and a sample message.",
@@ -177,6 +201,7 @@ def _welcome(settings: Settings, pixel: str, key: tuple[str, int] | None) -> str
         f"  curl -s -D - -o /dev/null '{pixel}'",
         "See what was recorded, from another terminal (it takes a few seconds to appear):",
         f"  {command(settings, 'events', 'tail')}",
+        *panel,
         *(_api_lines(settings, *key) if key else ()),
         "Track a domain of your own:",
         f"  {command(settings, 'domain', 'add', 'example.com')}",

@@ -104,10 +104,11 @@ def tls_context(
 
 
 class Contexts(NamedTuple):
-    """The contexts of control and SMTP; None where no certificate is given."""
+    """The contexts of control, SMTP and the panel; None where no certificate is given."""
 
     control: ssl.SSLContext | None
     smtp: ssl.SSLContext | None
+    panel: ssl.SSLContext | None
 
 
 def contexts(settings: Settings) -> Contexts:
@@ -122,10 +123,15 @@ def contexts(settings: Settings) -> Contexts:
         control = tls_context(
             settings.control_tls_cert_file, settings.control_tls_key_file, "EDGE_CONTROL_TLS"
         )
+    panel = None
+    if settings.panel_tls_cert_file is not None and settings.panel_tls_key_file is not None:
+        panel = tls_context(
+            settings.panel_tls_cert_file, settings.panel_tls_key_file, "EDGE_PANEL_TLS"
+        )
     if settings.smtp_tls_cert_file is not None and settings.smtp_tls_key_file is not None:
         certificate, key = settings.smtp_tls_cert_file, settings.smtp_tls_key_file
         setting = "EDGE_SMTP_TLS"
     smtp = None
     if certificate is not None and key is not None:
         smtp = tls_context(certificate, key, setting, http=False)
-    return Contexts(control, smtp)
+    return Contexts(control, smtp, panel)

@@ -28,12 +28,14 @@ class Opened:
     http: list[socket.socket] = field(default_factory=list)
     https: list[socket.socket] = field(default_factory=list)
     control: list[socket.socket] = field(default_factory=list)
+    panel: list[socket.socket] = field(default_factory=list)
     smtp: list[socket.socket] = field(default_factory=list)
     smtps: list[socket.socket] = field(default_factory=list)
     returns: list[socket.socket] = field(default_factory=list)
     certificates: Certificates | None = None
     control_context: ssl.SSLContext | None = None
     smtp_context: ssl.SSLContext | None = None
+    panel_context: ssl.SSLContext | None = None
     cluster: Cluster | None = None
     dsn: str = ""
 
@@ -43,7 +45,8 @@ def open_all(
 ) -> tuple[Settings, Opened]:
     """Open everything in order; the settings come back with the ports that the kernel gave.
 
-    ``tracks`` and ``sends``: whether there are children that serve tracking hostnames, and SMTP.
+    ``tracks`` and ``sends``: whether there are children that serve tracking hostnames, and SMTP
+    and the panel.
 
     Raises :class:`~edge.model.errors.OperatorError` for whatever does not let the edge start.
     """
@@ -59,7 +62,9 @@ def open_all(
         vault = vault_for(settings, cluster, user)
         opened = Opened(user, lock, vault, data_directory.edge_id(settings.data_dir, user))
         opened.cluster = cluster
-        opened.control_context, opened.smtp_context = listening.contexts(settings)
+        found = listening.contexts(settings)
+        opened.control_context, opened.smtp_context = found.control, found.smtp
+        opened.panel_context = found.panel
         if tracks:
             opened.certificates = certificates.opened(settings, user, clock)
         settings = _bind(settings, opened, clock, tracks=tracks, sends=sends)
@@ -110,7 +115,8 @@ def _bind(
         wanted["http_bind"] = opened.http
         if opened.certificates is not None:
             wanted["https_bind"] = opened.https
-    if sends:
+    if sends:  # where control runs, sending does too
+        wanted["panel_bind"] = opened.panel
         wanted["smtp_bind"] = opened.smtp
         wanted["returns_bind"] = opened.returns
         if opened.smtp_context is not None:

@@ -12,6 +12,7 @@ from typing import Final
 
 import uvloop
 
+from edge.panel import rendering
 from edge.store import migrate
 
 LAZY: Final = (
@@ -21,7 +22,17 @@ LAZY: Final = (
     "encodings.idna",  # socket.getaddrinfo with a name
     "encodings.latin_1",
     "encodings.punycode",
+    "encodings.unicode_escape",
     "encodings.utf_8_sig",
+    # Charsets of messages that are looked at.
+    "encodings.cp1250",
+    "encodings.cp1251",
+    "encodings.cp1252",
+    "encodings.iso2022_jp",
+    "encodings.iso8859_1",
+    "encodings.iso8859_2",
+    "encodings.iso8859_15",
+    "encodings.koi8_r",
     "stringprep",
     "traceback",
     "unicodedata",
@@ -43,9 +54,10 @@ def for_ingest() -> None:
 
 
 def everything() -> None:
-    """Import the lazy ones, read the migrations, and run each kind of event loop once."""
+    """Import the lazy ones, read migrations and templates, run each kind of event loop once."""
     for name in LAZY:
         import_module(name)
     migrate.available()
+    rendering.compile_all()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.sleep(0))

@@ -9,7 +9,6 @@ bytes, fields, parts, nesting.
 import asyncio
 import re
 import warnings
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -19,10 +18,11 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from edge.api.errors import TooLarge
 from edge.model.errors import CallerError
+from edge.model.params import MAX_FIELDS, add_object
+from edge.model.params import Fields as Fields
+from edge.model.params import File as File
 
-MAX_FIELDS: Final = 5_000
 MAX_DEPTH: Final = 32
-MAX_NAME: Final = 256
 SECONDS: Final = 120.0
 """In which a body has to arrive: 26 MiB at 2 Mbit/s."""
 
@@ -33,39 +33,6 @@ for _odd in (BadContentDispositionHeader, BadContentDispositionParam):
 
 _CHUNK: Final = 64 * 1024
 _BRACES = re.compile(rb"\s*[\[{]")
-
-
-@dataclass(frozen=True)
-class File:
-    """One uploaded file."""
-
-    name: str
-    filename: str
-    content_type: str
-    data: bytes
-
-
-@dataclass
-class Fields:
-    """What a body says: text by name in order, files, and the JSON value if it was one."""
-
-    texts: dict[str, list[str]] = field(default_factory=dict)
-    files: list[File] = field(default_factory=list)
-    document: Any = None
-    count: int = 0
-
-    def add(self, name: str, text: str) -> None:
-        """Add one value; a trailing ``[]`` of its name is dropped (Ruby's clients send it)."""
-        self.counted(name)
-        self.texts.setdefault(name.removesuffix("[]"), []).append(text)
-
-    def counted(self, name: str) -> None:
-        """Count one field; CallerError when there are too many, or its name is absurd."""
-        self.count += 1
-        if self.count > MAX_FIELDS:
-            raise CallerError(f"The request has more than {MAX_FIELDS} fields")
-        if not name or len(name) > MAX_NAME or not name.isprintable():
-            raise CallerError(f"Every field needs a name of at most {MAX_NAME} plain characters")
 
 
 async def read_body(request: web.Request, limit: int) -> Fields:
@@ -148,28 +115,7 @@ def _json(body: bytes, fields: Fields) -> None:
         raise CallerError(f"The body is not valid JSON: {error}") from None
     _check_depth(fields.document)
     if isinstance(fields.document, dict):
-        _add_object(fields.document, fields)
-
-
-def fields_of(document: dict[str, Any]) -> Fields:
-    """A JSON object as the form that says the same; raises CallerError."""
-    fields = Fields(document=document)
-    _add_object(document, fields)
-    return fields
-
-
-def _add_object(document: dict[str, Any], fields: Fields) -> None:
-    for name, value in document.items():
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None:
-                fields.add(name, _as_text(one))
-
-
-def _as_text(value: Any) -> str:
-    """A JSON value as a form would carry it; objects stay JSON."""
-    if isinstance(value, str):
-        return value
-    return msgspec.json.encode(value).decode()
+        add_object(fields.document, fields)
 
 
 def _too_deep() -> CallerError:

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.api import csv_rows
 from edge.api.params import FALSE, TRUE
+from edge.model import csv_rows
 from edge.model.addresses import Mailbox, display_name, mailbox
 from edge.model.errors import CallerError
 from edge.store.list_members import Entry

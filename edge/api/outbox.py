@@ -4,10 +4,10 @@ from aiohttp import web
 
 from edge.api import params
 from edge.api.context import API
-from edge.api.header_fields import first, shown_headers
 from edge.api.params import rfc1123
 from edge.api.scope import domain_of
 from edge.model.errors import NotFound
+from edge.rewriting.header_fields import first, shown_headers
 from edge.store import outbox
 from edge.store.outbox import Line
 

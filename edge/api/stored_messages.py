@@ -10,11 +10,11 @@ from aiohttp import hdrs, web
 from edge.api import params
 from edge.api.auth import address_of
 from edge.api.context import API, KEY
-from edge.api.header_fields import first, shown_headers
 from edge.api.messages import LONGEST_ADDRESSES, NOT_AN_ADDRESS, QUEUED
 from edge.api.scope import domain_of
 from edge.model.addresses import mailboxes
 from edge.model.errors import CallerError
+from edge.rewriting.header_fields import first, shown_headers
 from edge.sending.message import Addressee, Message, Options, Origin
 from edge.store import deliveries, messages
 from edge.store.messages import Stored

@@ -1,6 +1,6 @@
 """``/v3/{domain}/bounces``, ``unsubscribes``, ``complaints`` and ``whitelists``.
 
-The four differ in their fields (:mod:`edge.api.suppression_entries`), their texts, which SDKs
+The four differ in their fields (:mod:`edge.store.suppression_entries`), their texts, which SDKs
 parse, and their tables (:mod:`edge.store.suppressed`); what is done with them is the same. A file
 is stored before it is answered, though Mailgun's text speaks of the background.
 """
@@ -20,10 +20,10 @@ from edge.api.context import API
 from edge.api.errors import TooLarge
 from edge.api.params import Params, rfc1123
 from edge.api.scope import domain_of
-from edge.api.suppression_entries import COLUMNS, from_csv, from_form, from_json, tag_of, value_of
 from edge.model.domain import Domain
 from edge.model.errors import CallerError, NotFound
 from edge.store.suppressed import TABLES, Entry, Kind
+from edge.store.suppression_entries import COLUMNS, from_csv, from_form, from_json, tag_of, value_of
 
 MAX_UPLOAD: Final = 25 * 2**20
 """Bytes of a CSV file (Mailgun: 25 MB)."""
@@ -263,7 +263,7 @@ async def _export(
 
 
 def csv_row(kind: Kind, found: Entry) -> list[str]:
-    """An entry as a row of :data:`~edge.api.suppression_entries.COLUMNS`."""
+    """An entry as a row of :data:`~edge.store.suppression_entries.COLUMNS`."""
     told = {
         found.type: found.value,
         "code": found.code,

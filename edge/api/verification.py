@@ -9,19 +9,8 @@ from aiohttp import web
 from edge.api.context import API
 from edge.api.domains import dns_records, shown
 from edge.api.scope import domain_of
-from edge.doctor.wanted import Report
-from edge.sending.dns_records import wanted_of
+from edge.sending.dns_records import kept, wanted_of
 from edge.store import authorities, domain_checks
-from edge.store.domain_checks import DomainCheck, RecordCheck
-
-
-def kept(report: Report, now_us: int) -> DomainCheck:
-    """A report as it is stored."""
-    states = [
-        RecordCheck(one.type, one.name, one.value, one.valid.value, list(one.cached))
-        for one in report.states
-    ]
-    return DomainCheck(now_us, states, [one.as_json() for one in report.findings])
 
 
 async def verify_domain(request: web.Request) -> web.Response:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from edge.api.verification import kept
 from edge.cli import domain_mail, session
 from edge.cli.options import AsJson, Config, DataDir, print_json, run
 from edge.clock import SystemClock
@@ -14,7 +13,7 @@ from edge.doctor.look import Looker
 from edge.doctor.wanted import Report
 from edge.model.errors import NotFound
 from edge.model.probe import probe_secret
-from edge.sending.dns_records import wanted_of
+from edge.sending.dns_records import kept, wanted_of
 from edge.settings import load
 from edge.store import authorities, domain_checks, domains
 

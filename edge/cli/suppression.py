@@ -10,7 +10,6 @@ import typer
 
 from edge.api.body import Fields
 from edge.api.params import Params
-from edge.api.suppression_entries import COLUMNS, from_csv, from_form, tag_of, value_of
 from edge.api.suppressions import csv_row, csv_text
 from edge.cli import session
 from edge.cli.options import AsJson, Config, DataDir, print_json, print_table
@@ -22,6 +21,7 @@ from edge.settings import load
 from edge.store import suppressions
 from edge.store.pool import Connection
 from edge.store.suppressed import TABLES, Entry, Kind
+from edge.store.suppression_entries import COLUMNS, from_csv, from_form, tag_of, value_of
 from edge.store.suppressions import Wanted
 
 app = typer.Typer(help="Who a domain does not write to.", no_args_is_help=True)

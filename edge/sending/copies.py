@@ -13,6 +13,7 @@ import msgspec
 from edge.model.errors import CallerError
 from edge.model.tokens import Kind, Target
 from edge.rewriting.instructions import Instructions
+from edge.rewriting.report import Report
 from edge.rewriting.switches import decide
 from edge.rewriting.template import Template, compile_message
 from edge.rewriting.variables import Recipient
@@ -84,6 +85,15 @@ class Copies:
         if letter.options.dkim is False:
             return Copy(sender, normalized(message))
         return Copy(sender, home.signer.signed(message, at // 1_000_000))
+
+    def report(self, home: Home, delivery: Delivery, letter: Letter, source: bytes) -> Report:
+        """What is done to each URL and part of the copy for one recipient, and why.
+
+        By the domain's switches as they are now. Raises CallerError where no copy can be made.
+        """
+        template = self._compiled(home, letter, source)
+        variables = msgspec.json.decode(delivery.variables) if delivery.variables else {}
+        return template.instrument(Recipient(delivery.recipient, delivery.name), variables).report
 
     def _template(self, home: Home, letter: Letter, source: bytes) -> Template:
         key = (letter.stored.number, id(home))

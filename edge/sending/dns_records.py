@@ -1,14 +1,17 @@
-"""The DNS records that a sending domain needs, and how a doctor is told of them; pure."""
+"""The DNS records that a sending domain needs, how a doctor is told of them, and
+what is kept of its report; pure.
+"""
 
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
-from edge.doctor.wanted import Issuer, Wanted, WantedRecord
+from edge.doctor.wanted import Issuer, Report, Wanted, WantedRecord
 from edge.model.certificate import KnownAuthority
 from edge.model.domain import Domain
 from edge.sending.dkim import Signer
+from edge.store.domain_checks import DomainCheck, RecordCheck
 
 LETS_ENCRYPT: Final = "letsencrypt.org"
 BOUNCES: Final = "bounces"
@@ -82,3 +85,12 @@ def wanted_of(
         records=tuple(WantedRecord(one.type, one.name, one.value) for one in records),
         issuer=issuer_of(authority),
     )
+
+
+def kept(report: Report, now_us: int) -> DomainCheck:
+    """A report as it is stored."""
+    states = [
+        RecordCheck(one.type, one.name, one.value, one.valid.value, list(one.cached))
+        for one in report.states
+    ]
+    return DomainCheck(now_us, states, [one.as_json() for one in report.findings])

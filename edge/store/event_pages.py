@@ -160,14 +160,20 @@ async def _by_time(
 
 
 async def _narrowed(conn: Connection, wanted: Filter) -> Filter | None:
-    """The same question for the hours in which its tags were counted; None if there are none.
+    """The same question for the hours in which its tags and kinds were counted; None for none.
 
-    There is no index by tag. Without this, a page of a rare tag would read all events of its
-    domain. Counters are kept for 60 days, so what is older stays in the question. Not for the
+    There is no index by tag or kind. Without this, a page of a rare one would read all events of
+    its domain. Counters are kept for 60 days, so what is older stays in the question. Not for the
     second part of a poll: what is committed between two statements must not be passed over.
     """
-    for tags in needed_tags(wanted.fields):
-        row = await conn.fetchrow(_q["tag_span"], wanted.domain, sorted(tags))
+    spans = [
+        await conn.fetchrow(_q["tag_span"], wanted.domain, sorted(tags))
+        for tags in needed_tags(wanted.fields)
+    ]
+    if wanted.events and wanted.domain is not None:
+        kinds = list(wanted.events)
+        spans.append(await conn.fetchrow(_q["kind_span"], wanted.domain, kinds, "failed" in kinds))
+    for row in spans:
         first, ending, counted = row or (None, None, 0)
         begin_us = wanted.begin or 0
         if begin_us >= counted:

@@ -48,6 +48,14 @@ async def list_lines(
     return [Line(**dict(row)) for row in rows]
 
 
+async def line(conn: Connection, domain: int, delivery: int) -> Line:
+    """One line of the outbox; raises NotFound."""
+    row = await conn.fetchrow(_q["line"], domain, delivery)
+    if row is None:
+        raise NotFound("Message not found")
+    return Line(**dict(row))
+
+
 async def get(conn: Connection, domain: int, delivery: int) -> bytes:
     """One finished message; raises NotFound."""
     found: bytes | None = await conn.fetchval(_q["get"], domain, delivery)

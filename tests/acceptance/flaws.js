@@ -14,9 +14,11 @@
   say(root.scrollWidth > innerWidth, `1.4.10: scrolls sideways (${root.scrollWidth} px)`);
   for (const image of document.images) say(!image.hasAttribute("alt"), "1.1.1: image without alt");
 
-  for (const part of document.querySelectorAll("button, a[href], input:not([type=hidden])")) {
-    const name = (part.getAttribute("aria-label") || part.textContent).trim();
+  for (const part of document.querySelectorAll("button, a[href], input:not([type=hidden]), select, textarea")) {
+    const label = part.labels?.[0]?.textContent;
+    const name = (part.getAttribute("aria-label") || part.textContent || label || "").trim();
     say(!name, `4.1.2: ${part.tagName} without a name`);
+    if (!part.checkVisibility()) continue;
     say(part.tabIndex < 0, `2.1.1: ${name} cannot be reached by keyboard`);
     const box = part.getBoundingClientRect();
     const inline = getComputedStyle(part).display === "inline";  // in a sentence any size may be

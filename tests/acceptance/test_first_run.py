@@ -35,6 +35,7 @@ def test_the_first_start_prints_commands_that_work_and_the_second_where_things_a
         again = one.output[length:]
         assert f"Sample message: http://127.0.0.1:{one.control}/sample" in again
         assert "sandbox domain" not in again
+        assert f"http://127.0.0.1:{one.panel}/first-run?code=" in again  # nobody took the first
         assert "key-" not in again
 
 

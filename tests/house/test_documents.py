@@ -11,7 +11,10 @@ from edge.control import ROUTES as CONTROL_ROUTES
 from edge.doctor.findings import Code
 from edge.model.event import ClientInfo, Event, Geolocation, Verdict
 from edge.model.mailgun_json import render
+from edge.panel import routes as panel_routes
+from edge.panel.permissions import ALLOWED
 from edge.settings import Settings
+from edge.store.panel_users import Role
 from edge.tracking.routes import ROUTES
 from tests.house import write_cli, write_rules
 from tests.house.sources import ROOT, files, name, text
@@ -90,6 +93,19 @@ def test_every_route_is_described() -> None:
     expected |= api_routes.methods()
     documented = {path: cells[0] for path, cells in rows.items() if path.startswith("/")}
     assert documented == expected
+
+
+def test_every_route_of_the_panel_is_described_with_who_may_use_it() -> None:
+    """docs/panel.md lists exactly the panel's routes, and for each method the roles."""
+    expected: dict[str, list[str]] = {}
+    for route in panel_routes.ROUTES:
+        roles = [role.value for role in Role if route.need in ALLOWED[role]]
+        who = "everybody" if route.need is None else ", ".join(roles)
+        expected.setdefault(route.path, []).append(f"{route.method}: {who}")
+    documented = {
+        path: cells[0] for path, cells in _rows("docs/panel.md").items() if path.startswith("/")
+    }
+    assert documented == {path: "; ".join(who) for path, who in expected.items()}
 
 
 def _paths(value: Any, prefix: str = "") -> set[str]:

@@ -10,6 +10,10 @@ SELECT delivery, recipient, at, sender, octet_length(message) AS size, substr(me
 FROM outbox WHERE domain = $1 AND ($2::timestamptz IS NULL OR (at, delivery) < ($2, $3))
 ORDER BY at DESC, delivery DESC LIMIT $4;
 
+-- name: line
+SELECT delivery, recipient, at, sender, octet_length(message) AS size, ''::bytea AS head
+FROM outbox WHERE domain = $1 AND delivery = $2;
+
 -- name: get
 SELECT message FROM outbox WHERE domain = $1 AND delivery = $2;
 

@@ -22,3 +22,9 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
 -- name: tag_span
 SELECT min(hour), max(hour) + interval '1 hour', now() - interval '59 days'
 FROM hourly WHERE domain = $1 AND tag = ANY ($2);
+
+-- name: kind_span
+-- Failures are counted by how and why: failed/permanent/bounce.
+SELECT min(hour), max(hour) + interval '1 hour', now() - interval '59 days'
+FROM hourly WHERE domain = $1 AND tag = ''
+  AND (event = ANY ($2) OR ($3 AND event >= 'failed/' AND event < 'failed0'));

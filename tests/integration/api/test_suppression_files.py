@@ -9,9 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from edge.api import suppression_entries
 from edge.model.event import SuppressionChange
-from edge.store import suppressions
+from edge.store import suppression_entries, suppressions
 from edge.store.pool import Pool
 from tests.integration.api.test_suppressions import ANN, BOB, KINDS, WHEN, at, listed, upload
 from tests.integration.api.worlds import OTHER, OURS, serving

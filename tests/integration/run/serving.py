@@ -59,6 +59,7 @@ class Edge:
         self.base = base
         self.data = base / "data"
         self.http, self.https, self.control = free_port(), free_port(), free_port()
+        self.panel = free_port()
         self._arguments = arguments
         self._environment = environment
         self._output = base / "output"
@@ -72,6 +73,7 @@ class Edge:
             "EDGE_HTTP_BIND": f"127.0.0.1:{self.http}",
             "EDGE_HTTPS_BIND": f"127.0.0.1:{self.https}",
             "EDGE_CONTROL_BIND": f"127.0.0.1:{self.control}",
+            "EDGE_PANEL_BIND": f"127.0.0.1:{self.panel}",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
             "EDGE_RETURNS_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",

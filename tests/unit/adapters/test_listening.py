@@ -124,11 +124,16 @@ def test_files_that_are_no_certificate(tmp_path: Path) -> None:
 def test_smtp_takes_trackings_certificate_unless_it_has_its_own(tmp_path: Path) -> None:
     """Its context is another one all the same: no protocol of the web, and no tickets."""
     cert, private = certificate(tmp_path)
-    assert listening.contexts(load()) == listening.Contexts(None, None)
+    assert listening.contexts(load()) == listening.Contexts(None, None, None)
     shared = listening.contexts(load(tls_cert_file=cert, tls_key_file=private))
     assert shared.smtp is not None
     assert shared.smtp.minimum_version is ssl.TLSVersion.TLSv1_2
     assert shared.smtp.num_tickets == 0
+    assert shared.panel is None
+    panel = listening.contexts(load(panel_tls_cert_file=cert, panel_tls_key_file=private)).panel
+    assert panel is not None
+    with pytest.raises(OperatorError, match="EDGE_PANEL_TLS_CERT_FILE"):
+        listening.contexts(load(panel_tls_cert_file=private, panel_tls_key_file=cert))
     own = listening.contexts(load(smtp_tls_cert_file=cert, smtp_tls_key_file=private))
     assert own.smtp is not None
     with pytest.raises(OperatorError, match="EDGE_SMTP_TLS_CERT_FILE"):
@@ -159,6 +164,7 @@ def test_smtp_is_bound_only_for_the_child_that_sends(
             smtps_bind="127.0.0.1:0",
             returns_bind="127.0.0.1:0",
             control_bind="127.0.0.1:0",
+            panel_bind="127.0.0.1:0",
             data_dir=base / "data",
             database_url="postgresql://nowhere.invalid/",
             master_key_file=base / "key",
@@ -167,9 +173,11 @@ def test_smtp_is_bound_only_for_the_child_that_sends(
         bound, opened = opening.open_all(settings, tracks=False, sends=sends, clock=CLOCK)
         with contextlib.ExitStack() as closing:
             closing.callback(opened.lock.end)
-            for listener in [*opened.smtp, *opened.smtps, *opened.returns, *opened.control]:
+            mail = [*opened.smtp, *opened.smtps, *opened.returns]
+            for listener in [*mail, *opened.panel, *opened.control]:
                 closing.enter_context(listener)
             assert (len(opened.smtp), len(opened.smtps)) == (sends, sends and tls)
             assert len(opened.returns) == sends
             assert (bound.smtp_bind.port > 0) == sends
+            assert (len(opened.panel), bound.panel_bind.port > 0) == (sends, sends)
             assert (bound.smtps_bind.port > 0) == (sends and tls)

@@ -11,12 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from edge.api import csv_rows
-from edge.api.body import Fields, fields_of
-from edge.api.params import Params
+from edge.model import csv_rows
 from edge.model.addresses import bare_address
 from edge.model.domain import host_name
 from edge.model.errors import CallerError
+from edge.model.params import Fields, Params, fields_of
 from edge.store.facts import MAX_TAG, clean_tags
 from edge.store.suppressed import Entry, Kind
 
@@ -167,6 +166,13 @@ def from_json(kind: Kind, document: list[Any]) -> list[Entry]:
 
 def from_csv(kind: Kind, data: bytes) -> list[Entry]:
     """The entries of a CSV file whose first line names its columns; raises CallerError."""
+    entries, mistakes = read_csv(kind, data)
+    csv_rows.check(mistakes)
+    return entries
+
+
+def read_csv(kind: Kind, data: bytes) -> tuple[list[Entry], list[str]]:
+    """The same, and every mistake with its line; raises CallerError for what is no such file."""
     entries: list[Entry] = []
     mistakes: list[str] = []
     for place, said in csv_rows.rows(data, COLUMNS[kind], needed(kind), mistakes):
@@ -181,8 +187,7 @@ def from_csv(kind: Kind, data: bytes) -> list[Entry]:
             break
         if len(entries) > MOST_ROWS:
             raise CallerError(f"The file has more than {MOST_ROWS} rows; divide it")
-    csv_rows.check(mistakes)
-    return entries
+    return entries, mistakes
 
 
 def _cell_of_tags(cell: str) -> list[str]:
