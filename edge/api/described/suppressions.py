@@ -25,8 +25,8 @@ from edge.api.describing import (
     upload,
     word,
 )
-from edge.api.suppression_entries import COLUMNS
 from edge.store.suppressed import Kind
+from edge.store.suppression_entries import COLUMNS
 
 TITLE: Final = "Suppressions"
 
