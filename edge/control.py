@@ -21,7 +21,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from edge.api import routes
+from edge.api import receiver, routes
 from edge.api.auth import keys_required
 from edge.api.context import API, Api
 from edge.api.errors import errors_as_json
@@ -181,6 +181,7 @@ def application(view: View, api: Api | None = None) -> web.Application:
     if api is not None:
         app[API] = api
         routes.add_to(app)
+        app.router.add_post(receiver.PATH, receiver.take)
     for path, handler in ROUTES:
         app.router.add_get(path, handler)
     return app

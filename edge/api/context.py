@@ -26,6 +26,9 @@ MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""
 
 
+RECEIVED_A_MINUTE: Final = 600
+"""POSTs that the built-in receiver takes."""
+
 PATIENCE: Final = 10.0
 """Seconds that a request waits for a free connection to Postgres."""
 
@@ -69,6 +72,7 @@ class Api:
     doctor: Doctor = field(init=False)
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
+    receiving: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
     files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
@@ -78,6 +82,7 @@ class Api:
         )
         self.failed = Bucket(self.failures, self.clock)
         self.requests = Bucket(self.rate, self.clock)
+        self.receiving = Bucket(RECEIVED_A_MINUTE, self.clock)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for the length of an ``async with``.

@@ -15,7 +15,6 @@ from edge.adapters.webhooks import poster_of
 from edge.cli import session
 from edge.cli.options import Config, DataDir, run
 from edge.cli.times import parse_time
-from edge.cli.webhook_places import ACCOUNT, find
 from edge.clock import SystemClock
 from edge.model.errors import CallerError
 from edge.model.expression import Node, parse
@@ -28,6 +27,7 @@ from edge.store.filters import Filter
 from edge.store.pool import Connection
 from edge.webhooks.delivery import Attempt
 from edge.webhooks.dispatch import made_key
+from edge.webhooks.places import ACCOUNT, find
 from edge.webhooks.samples import sample
 from edge.webhooks.signature import TOKEN_BYTES
 
