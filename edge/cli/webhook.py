@@ -66,16 +66,6 @@ OnlyUrl = Annotated[
 ]
 
 
-def _state(one: Webhook, waiting: int) -> str:
-    if one.endpoint.paused_at is not None:
-        return "paused"
-    if one.endpoint.full:
-        return "full"
-    if one.endpoint.broken_until is not None:
-        return "down"
-    return "waiting" if waiting else "ok"
-
-
 @app.command("list", epilog="Example: edge webhook list mg.example.com --json")
 def list_(
     where: Annotated[
@@ -111,7 +101,7 @@ def list_(
             "domain": name,
             "url": shown_url(one.endpoint.address),
             "types": list(one.types),
-            "state": _state(one, waiting),
+            "state": places.state_of(one.endpoint, waiting),
             "waiting": waiting,
             "retried": [kind for kind in one.types if kind in retried],
         }

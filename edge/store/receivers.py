@@ -87,7 +87,7 @@ async def find(conn: Connection, token: str, *, now_us: int) -> int | None:
 
 
 async def take(conn: Connection, account: int, token: str, receipt: Receipt) -> bool:
-    """Keep a POST and forget the oldest above :data:`MOST`; False where it was just switched off."""
+    """Keep a POST and forget the oldest above :data:`MOST`; False if it was just switched off."""
     async with conn.transaction():
         if await conn.fetchval(_q["lock"], account, _digest(token)) is None:
             return False

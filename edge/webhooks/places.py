@@ -13,7 +13,7 @@ from edge.model import webhook_sets
 from edge.model.domain import Domain
 from edge.model.errors import CallerError, NotFound
 from edge.model.vault import Vault
-from edge.model.webhook import Address, Webhook, checked_url, full_url, sealed, shown_url
+from edge.model.webhook import Address, Endpoint, Webhook, checked_url, full_url, sealed, shown_url
 from edge.store import domains, webhooks
 from edge.store.pool import Connection
 
@@ -129,3 +129,14 @@ async def change_types(
         return
     have, url = _urls(vault, place.webhooks), full_url(vault, one.endpoint.address)
     await _set(conn, vault, place, webhook_sets.replace_url(have, url, types), now_us)
+
+
+def state_of(endpoint: Endpoint, waiting: int) -> str:
+    """``paused``, ``full`` (nothing more is queued), ``down``, ``waiting`` or ``ok``."""
+    if endpoint.paused_at is not None:
+        return "paused"
+    if endpoint.full:
+        return "full"
+    if endpoint.broken_until is not None:
+        return "down"
+    return "waiting" if waiting else "ok"
