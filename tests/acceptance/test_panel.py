@@ -8,16 +8,20 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
+from edge.cli import session
+from edge.settings import load
 from edge.store import certificates
 from edge.store.pool import Connection
 from tests.acceptance.browsing import LOOKS, Reader
 from tests.acceptance.panel_visits import OWNER, PASSWORD, Visit, visiting
+from tests.integration.panel.hooks import hooked
 from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, seed
 from tests.integration.run.serving import until
 
@@ -43,6 +47,8 @@ def visit() -> Iterator[Visit]:
         found.add_user("sue@example.com", "support")
         found.add_user("ian@example.com", "analyst")
         found.in_database(seed)
+        vault = session.vault(load(data_dir=found.one.data))
+        found.in_database(partial(hooked, vault=vault))
         yield found
 
 
@@ -58,9 +64,16 @@ def _first_run(visit: Visit) -> None:
         page.get_by_role("button", name="Make me the owner").click()
         page.wait_for_url(f"{visit.base}/welcome")
         _looked_at(reader, "welcome")
-        for name in ("logs", "suppressions", "domains", "messages"):
+        for name in (
+            "logs",
+            "suppressions",
+            "domains",
+            "messages",
+            "webhooks",
+            "webhooks/receiver",
+        ):
             page.goto(f"{visit.base}/{name}")
-            _looked_at(reader, f"empty-{name}")
+            _looked_at(reader, f"empty-{name.replace('/', '-')}")
         page.goto(f"{visit.base}/welcome")
         with page.expect_popup() as opened:
             page.get_by_role("link", name="Open the sample message").click()
@@ -102,6 +115,16 @@ def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
     yield "domains", f"{visit.base}/domains"
     yield "domain", f"{visit.base}/domains/{DOMAIN}"
     yield "keys", f"{visit.base}/domains/{DOMAIN}/keys"
+    hooks = f"{visit.base}/webhooks"
+    yield "webhooks", f"{hooks}?domain={DOMAIN}"
+    page.goto(f"{hooks}?domain={DOMAIN}")
+    for number in range(3):
+        link = page.locator("tbody th a").nth(number).get_attribute("href")
+        yield f"webhook-{number}", f"{visit.base}{link}"
+    yield "attempts", f"{hooks}/attempts?domain={DOMAIN}"
+    yield "attempts-nothing", f"{hooks}/attempts?domain={DOMAIN}&result=gone"
+    yield "signing-key", f"{hooks}/key"
+    yield "receiver", f"{hooks}/receiver"
     yield "messages", f"{visit.base}/messages?domain={DOMAIN}"
     yield "account", f"{visit.base}/account"
     yield "users", f"{visit.base}/users"
