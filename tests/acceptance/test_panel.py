@@ -118,11 +118,10 @@ def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
     hooks = f"{visit.base}/webhooks"
     yield "webhooks", f"{hooks}?domain={DOMAIN}"
     page.goto(f"{hooks}?domain={DOMAIN}")
-    for number in range(3):
-        link = page.locator("tbody th a").nth(number).get_attribute("href")
-        yield f"webhook-{number}", f"{visit.base}{link}"
+    links = page.locator("tbody th a").evaluate_all("all => all.map(one => one.href)")
+    yield "webhook", links[0]
+    yield "webhook-down", links[1]
     yield "attempts", f"{hooks}/attempts?domain={DOMAIN}"
-    yield "attempts-nothing", f"{hooks}/attempts?domain={DOMAIN}&result=gone"
     yield "signing-key", f"{hooks}/key"
     yield "receiver", f"{hooks}/receiver"
     yield "messages", f"{visit.base}/messages?domain={DOMAIN}"
@@ -323,3 +322,38 @@ def test_the_state_of_a_certificate_is_followed_by_itself(visit: Visit) -> None:
         page.wait_for_selector("#certificate-state:has-text('do not work without one')")
         assert page.evaluate("window.same") is True
         assert [one for one in reader.complaints if not EXPECTED.search(one)] == []
+
+
+def test_an_event_is_replayed_to_the_built_in_receiver(visit: Visit) -> None:
+    """Switched on, added, tested, an open of the first run told once more; all of it genuine."""
+    with visit.visitor(OWNER, **WIDE) as reader:
+        page = reader.page
+        page.goto(f"{visit.base}/webhooks?domain={SANDBOX}")
+        page.goto(f"{visit.base}/webhooks/receiver")
+        new = page.get_by_role("button", name=re.compile("^(Switch it on|New URL)$"))
+        new.click()
+        page.wait_for_selector("text=The receiver is on")
+        page.get_by_role("link", name="Add it as an endpoint").click()
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.wait_for_selector("text=The endpoint is added")
+        page.locator("tbody a[href^='/webhooks/']", has_text="/receive/").first.click()
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_selector("text=It would have been taken")
+        reader.photograph("panel-webhook-tested")
+        page.locator("#replay ~ form select[name=type]").select_option("opened")
+        page.get_by_role("button", name="Count").click()
+        page.get_by_role("button", name=re.compile(r"^Post \d+ events$")).click()
+        page.wait_for_selector("#replay-state:has-text('deliveries are queued')")
+        reader.photograph("panel-replay")
+        assert reader.flaws() == []
+        page.goto(f"{visit.base}/webhooks/receiver")
+
+        def came() -> bool:
+            page.get_by_role("link", name="Look again").click()
+            return page.locator("summary:has-text('body: genuine')").count() >= 2
+
+        until("the replayed event came", came)
+        page.locator("summary").first.click()
+        page.evaluate("window.scrollTo(0, 0)")
+        reader.photograph("panel-receiver-used")
+        assert reader.complaints == []

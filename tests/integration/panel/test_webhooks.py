@@ -84,8 +84,8 @@ async def test_an_endpoint_is_added_changed_paused_and_removed(hooked: Pool) -> 
             page = await visitor.post(f"/webhooks/{number}/{action}", _form(fields))
             assert page.status == 303, (action, page.words)
             assert shown in (await visitor.get(page.location)).words
-        row = await hooked.fetchrow("SELECT * FROM webhooks")
-        assert row["types"] == ["opened", "complained"]
+        types = await hooked.fetchval("SELECT types FROM webhooks")
+        assert types == ["opened", "complained"]
         assert await hooked.fetchval("SELECT retried FROM endpoints") == []
         assert (await visitor.post(f"/webhooks/{number}/remove")).status == 303
         assert (await visitor.get(f"/webhooks/{number}")).status == 404
@@ -134,7 +134,7 @@ async def test_bad_input_is_told_and_changes_nothing(hooked: Pool) -> None:
             form = _form([("domain", DOMAIN), ("url", "https://y.example/"), *fields])
             assert (await visitor.post("/webhooks", form)).status == 400
             assert (await visitor.post(f"/webhooks/{number}/types", _form(fields))).status == 400
-        for path, fields in (
+        for path, given in (
             ("again", {"hours": "0"}),
             ("again", {"hours": "many"}),
             ("replay", {"from": "yesterday"}),
@@ -144,8 +144,8 @@ async def test_bad_input_is_told_and_changes_nothing(hooked: Pool) -> None:
             ("replay", {"tag": "\x07"}),
             ("test", {"type": "stored"}),
         ):
-            page = await visitor.post(f"/webhooks/{number}/{path}", fields)
-            assert page.status == 400, (path, fields)
+            page = await visitor.post(f"/webhooks/{number}/{path}", given)
+            assert page.status == 400, (path, given)
         none = _form([("domain", "none.example"), ("url", "https://y/"), ("types", "opened")])
         assert (await visitor.post("/webhooks", none)).status in {400, 404}
         for path in ("0", "99999", "x", "9" * 30, "-1"):
@@ -214,6 +214,7 @@ async def test_attempts_are_filtered_and_linked_with_their_events(db: Pool) -> N
         assert (again.status, "waits already" in again.words) == (400, True)
         number = int(form[1].split("/")[3])
         row = await db.fetchrow("SELECT * FROM webhook_deliveries WHERE id = $1", number)
+        assert row is not None
         assert (row["outcome"], row["attempts"], row["due"] is None) == (None, 0, False)
         await db.execute("DELETE FROM webhooks")
         await db.execute("UPDATE webhook_deliveries SET due = NULL, outcome = 'failed'")
@@ -225,7 +226,7 @@ async def test_states_are_told_with_since_and_why(db: Pool) -> None:
     await _seeded(db, Vault(bytes(32)))
     async with panel(db) as world, world.visitor(Role.ANALYST) as visitor:
         page = await visitor.get(f"/webhooks?domain={DOMAIN}")
-        for word in ("paused", "down", "since", "tried at"):
+        for word in ("paused", "down", "since", "next try"):
             assert word in page.words
         slow = await db.fetchval(
             "SELECT w.number FROM webhooks w JOIN endpoints e ON e.id = w.endpoint "
@@ -302,6 +303,7 @@ async def test_a_replay_is_counted_first_then_begun(hooked: Pool) -> None:
         async with world.visitor(Role.ANALYST) as analyst:
             assert (await analyst.get(page.location)).status == 403
     row = await hooked.fetchrow("SELECT * FROM webhook_deliveries")
+    assert row is not None
     assert (row["type"], row["replayed"]) == ("clicked", True)
 
 
