@@ -7,6 +7,7 @@ import json
 from typing import Any, Final
 
 from aiohttp import web
+from markupsafe import escape
 
 from edge.model.errors import CallerError
 from edge.panel import masking, rendering
@@ -33,8 +34,9 @@ VERDICTS: Final = {
 LONGEST_SHOWN: Final = 4_000
 """Characters of a body on the page; 100 whole ones would be megabytes."""
 
-WHOLE_PAGE: Final = 120_000
-"""Characters of all bodies together; those beyond are shown by their beginnings."""
+WHOLE_PAGE: Final = 80_000
+"""Characters of all bodies together, as they stand in the page; of those beyond the beginnings are
+shown, so that the page stays below 200 kB."""
 
 BEGINNING: Final = 200
 
@@ -48,13 +50,12 @@ def _shown(one: Receipt, *, in_clear: bool, longest: int) -> dict[str, Any]:
         event = document.get("event-data", {})
         kind = str(event.get("event", ""))[:40]
         if not in_clear:
-            recipient = str(event.get("recipient", ""))
-            document["event-data"] = masking.event(event, recipient)
+            document = {"event-data": masking.event(event, str(event.get("recipient", "")))}
         text = json.dumps(document, indent=1, ensure_ascii=False)
     except (ValueError, AttributeError, RecursionError):
-        pass  # it is no webhook of ours, and shown as it came
-    if not in_clear:
-        text = masking.text(text)
+        # It is no webhook of ours: shown as it came, or not at all where recipients are hidden,
+        # since nobody knows where in it they would be.
+        text = text if in_clear else masking.HIDDEN
     text = "".join(part if part.isprintable() or part == "\n" else "\ufffd" for part in text)
     return {
         "one": one,
@@ -78,7 +79,7 @@ async def show(request: web.Request) -> web.Response:
     for one in came:
         longest = LONGEST_SHOWN if left > 0 else BEGINNING
         shown.append(_shown(one, in_clear=may(request, Permit.CLEAR), longest=longest))
-        left -= len(shown[-1]["text"])
+        left -= len(escape(shown[-1]["text"]))
     part = request.headers.get("HX-Request") == "true"
     return rendering.render(
         request,

@@ -1,6 +1,7 @@
 """The pages of webhooks: endpoints, tests, attempts, replays, the signing key."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest
 from edge.clock import SystemClock
 from edge.model.vault import Vault
 from edge.panel import replay
+from edge.store import receivers
 from edge.store.panel_users import Role
 from edge.store.pool import Pool
 from edge.webhooks.delivery import Poster
@@ -20,7 +22,7 @@ from tests.integration.panel.hooks import hooked as hook_all
 from tests.integration.panel.seeding import ATTACKS, DOMAIN, EVE, seed
 from tests.integration.panel.worlds import Visitor, World, serving
 from tests.integration.webhooks.receivers import receiving
-from tests.integration.webhooks.worlds import LOOPBACK
+from tests.integration.webhooks.worlds import ACCOUNT, LOOPBACK
 
 ALL = [
     ("types", kind)
@@ -296,7 +298,7 @@ async def test_a_replay_is_counted_first_then_begun(hooked: Pool) -> None:
             await _until(visitor, page.location, lambda text: "counted" in text)
             assert (await visitor.post(f"{page.location}/start")).status == 303
             words = await _until(visitor, page.location, lambda text: "done" in text)
-            assert "1 deliveries are queued" in words
+            assert "1 delivery is queued" in words
             assert (await visitor.post(f"{page.location}/start")).status == 400
             assert (await visitor.post(f"{page.location}/stop")).status == 303
             assert "Back to the endpoint" in (await visitor.get(page.location)).words
@@ -383,3 +385,23 @@ async def test_the_receiver_is_switched_on_renewed_and_off(hooked: Pool) -> None
             assert "The receiver is off" in (await later.get("/webhooks/receiver")).words
             assert (await later.post("/webhooks/receiver/off")).status == 303
     assert await hooked.fetchval("SELECT count(*) FROM receivers") == 0
+
+
+async def test_a_receiver_that_is_full_makes_no_large_page(hooked: Pool) -> None:
+    """A hundred of the largest bodies, all of it quotes: below 200 kB; nested without an end too."""
+    async with panel(hooked) as world, hooked.acquire() as conn:
+        vault, now_us = world.panel.vault, world.clock.now_us()
+        token = await receivers.switch_on(conn, vault, ACCOUNT, now_us=now_us)
+        event = json.dumps({"event-data": {"event": "opened", "tags": ['"' * 900] * 30}}).encode()
+        for body in (event, b'"' * receivers.LARGEST, b"[" * receivers.LARGEST, b"\xff\x00") * 25:
+            receipt = receivers.Receipt(
+                at=now_us, address="x", headers={}, body=body, mailgun="good", whole="good"
+            )
+            assert await receivers.take(conn, ACCOUNT, token, receipt)
+        async with world.visitor(Role.OWNER) as visitor:
+            page = await visitor.get("/webhooks/receiver")
+            assert (page.status, len(page.text) < 200_000) == (200, True), len(page.text)
+            assert page.text.count("<details") == 100
+        async with world.visitor(Role.ANALYST) as visitor:
+            page = await visitor.get("/webhooks/receiver")
+            assert page.text.count("(hidden)") == 75
