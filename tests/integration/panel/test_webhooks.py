@@ -388,7 +388,7 @@ async def test_the_receiver_is_switched_on_renewed_and_off(hooked: Pool) -> None
 
 
 async def test_a_receiver_that_is_full_makes_no_large_page(hooked: Pool) -> None:
-    """A hundred of the largest bodies, all of it quotes: below 200 kB; nested without an end too."""
+    """A hundred of the largest bodies, of quotes, of brackets, of no text: below 200 kB."""
     async with panel(hooked) as world, hooked.acquire() as conn:
         vault, now_us = world.panel.vault, world.clock.now_us()
         token = await receivers.switch_on(conn, vault, ACCOUNT, now_us=now_us)
