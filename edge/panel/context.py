@@ -21,6 +21,7 @@ from edge.panel.replay import Replay
 from edge.sending.accept import Acceptor
 from edge.sending.homes import Homes
 from edge.store.panel_sessions import Session
+from edge.store.panel_users import AT_ONCE
 from edge.store.pool import Connection, Pool
 from edge.throttle import Bucket
 from edge.webhooks.delivery import Poster
@@ -45,9 +46,10 @@ class Panel:
     address and for each name. ``sample`` is the address of the sample message, if there is one.
     ``geo_note`` is the attribution of the geolocation database; ``homes`` are the domains as
     sending has them, ``smtp`` is where submission listens. ``database`` is None until Postgres was
-    reached. Who reads a large file holds ``files``. ``poster`` makes what calls webhooks,
-    ``receiver`` is the URL under which the control port is known, ``key_grace`` are the seconds for
-    which a replaced signing key goes on signing. ``tasks`` are replays under way.
+    reached. Who reads a large file holds ``files``, and who proves a password one of ``logins``:
+    those wait before they take a connection. ``poster`` makes what calls webhooks, ``receiver`` is
+    the URL under which the control port is known, ``key_grace`` are the seconds for which a
+    replaced signing key goes on signing. ``tasks`` are replays under way.
     """
 
     clock: Clock
@@ -73,10 +75,12 @@ class Panel:
     failed: Bucket = field(init=False)
     tests: Bucket = field(init=False)
     files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    logins: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.failed = Bucket(self.failures, self.clock)
         self.tests = Bucket(TESTS_A_MINUTE, self.clock)
+        self.logins = asyncio.Semaphore(AT_ONCE)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for the length of an ``async with``.
