@@ -46,13 +46,13 @@ def number_of(request: web.Request) -> int:
 
 async def found(conn: Connection, number: int) -> tuple[Webhook, Domain | None]:
     """A webhook and its domain, None for one of the account; raises NotFound."""
-    for one in await stored.everything(conn):
-        if one.number == number:
-            if one.domain is None:
-                return one, None
-            for domain in await domains.list_domains(conn):
-                if domain.number == one.domain:
-                    return one, domain
+    one = await stored.numbered(conn, number)
+    if one is not None:
+        if one.domain is None:
+            return one, None
+        for domain in await domains.list_domains(conn):
+            if domain.number == one.domain:
+                return one, domain
     raise NotFound("There is no such webhook: it is removed, or never was.")
 
 

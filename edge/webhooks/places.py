@@ -52,13 +52,6 @@ class Place:
             raise NotFound(f"{self.name} has no webhooks; `edge webhook add` adds one")
         return self.webhooks
 
-    def numbered(self, number: int) -> Webhook:
-        """The webhook of a number; raises NotFound."""
-        for one in self.webhooks:
-            if one.number == number:
-                return one
-        raise NotFound("There is no such webhook: somebody may have removed it.")
-
 
 async def find(conn: Connection, where: str) -> Place:
     """A domain by its name, or the whole account; raises NotFound."""
