@@ -1,15 +1,21 @@
 """Webhooks for the panel's tests: endpoints in every state, what became of calls, and attacks."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
+from edge.clock import SystemClock
 from edge.model.vault import Vault
 from edge.model.webhook import TYPES, Outcome, sealed
 from edge.store import domains, receivers, webhook_queue, webhooks
-from edge.store.pool import Connection
+from edge.store.pool import Connection, Pool
 from edge.store.receivers import Receipt
 from edge.store.webhook_queue import Settled
+from edge.webhooks.delivery import Poster
 from tests.integration.panel.seeding import ATTACKS, DOMAIN, EVE
+from tests.integration.panel.worlds import World, serving
+from tests.integration.webhooks.worlds import LOOPBACK
 
 ACCOUNT: Final = 1
 SECRET: Final = "hunter2"
@@ -93,3 +99,14 @@ async def hooked(conn: Connection, vault: Vault) -> None:
         await hook(conn, vault)
         await conn.execute(QUEUE)
         await happened(conn, vault)
+
+
+@asynccontextmanager
+async def panel(db: Pool) -> AsyncIterator[World]:
+    """The panel, with what may call receivers on loopback."""
+
+    def poster() -> Poster:
+        return Poster(SystemClock(), allowed=LOOPBACK)
+
+    async with serving(db, poster=poster, receiver="http://127.0.0.1:8025") as world:
+        yield world
