@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from html import unescape
 from typing import Any
 
 import aiohttp
@@ -10,6 +11,8 @@ import pytest
 
 from edge.model.vault import Vault
 from edge.panel import replay
+from edge.store import webhook_log, webhook_queue
+from edge.store.filters import Filter
 from edge.store.panel_users import Role
 from edge.store.pool import Pool
 from tests.integration.panel.hooks import SECRET, panel
@@ -324,3 +327,65 @@ async def test_what_was_never_taken_is_queued_again(db: Pool) -> None:
         assert (await visitor.post(f"/webhooks/{number}/again", {})).location.endswith("nothing")
     left = "SELECT count(*) FROM webhook_deliveries WHERE outcome = 'failed' AND endpoint = ("
     assert await db.fetchval(left + "SELECT endpoint FROM webhooks WHERE number = $1)", number) == 0
+
+
+async def test_attempts_of_one_endpoint_page_by_page(db: Pool) -> None:
+    """Each delivery once; also of an endpoint that is removed, while the log holds it."""
+    await _seeded(db, Vault(bytes(32)))
+    first = await db.fetchval("SELECT min(id) FROM endpoints")
+    await db.execute(
+        "INSERT INTO webhook_deliveries (endpoint, domain, retention, event_at, event, type, "
+        "queued_at, outcome, attempts) SELECT endpoint, domain, retention, event_at, event, type, "
+        "queued_at, 'taken', 1 FROM webhook_deliveries, generate_series(1, 6) WHERE endpoint = $1",
+        first,
+    )
+    count = "SELECT count(*) FROM webhook_deliveries WHERE endpoint = $1"
+    total = await db.fetchval(count, first)
+    await db.execute("DELETE FROM webhooks WHERE endpoint = $1", first)
+    async with panel(db) as world, world.visitor(Role.ANALYST) as visitor:
+        path: str | None = f"/webhooks/attempts?domain={DOMAIN}&endpoint={first}"
+        seen = 0
+        while path:
+            page = await visitor.get(path)
+            assert (page.status, "app.example.com" in page.words) == (200, True)
+            seen += page.text.count("<tr>") - 1
+            link = re.search(r'href="([^"]*)" rel="next"', page.text)
+            path = unescape(link[1]) if link else None
+        assert 50 < seen == total
+        assert "/again" not in page.text
+
+
+async def test_a_replay_that_fails_or_is_stopped_says_so(hooked: Pool) -> None:
+    """The database away, the server stopping: told on its page, with what is queued."""
+    wanted = Filter(begin=0)
+    async with panel(hooked) as world, world.visitor(Role.OWNER) as visitor:
+        await _add(visitor, "https://hook.example/", "opened")
+
+        def away() -> Any:
+            raise ConnectionRefusedError
+
+        for connect, stopping, state in (
+            (away, False, replay.State.FAILED),
+            (world.panel.connection, True, replay.State.STOPPED),
+            (world.panel.connection, False, replay.State.COUNTED),
+        ):
+            one = replay.Replay(1, 1, "https://hook.example/", wanted, "everything")
+            world.panel.replays["x"] = one
+            await one.run(connect, world.clock, lambda stopping=stopping: stopping)  # type: ignore[misc]
+            assert one.state is state
+            page = await visitor.get("/webhooks/replays/x")
+            assert (page.status, state.value in page.words) == (200, True)
+            assert "hx-get" not in page.text
+
+
+async def test_down_since_stays_while_probes_fail(hooked: Pool) -> None:
+    """And begins anew after it worked."""
+    async with panel(hooked) as world, world.visitor(Role.OWNER) as visitor:
+        await _add(visitor, "https://hook.example/", "opened")
+    number = await hooked.fetchval("SELECT id FROM endpoints")
+    found = []
+    async with hooked.acquire() as conn:
+        for until, now in ((20, 10), (50, 30), (None, 60), (90, 70)):
+            await webhook_queue.set_broken(conn, number, until, now_us=now)
+            found.append((await webhook_log.standing(conn, [number]))[number].broken_at)
+    assert found == [10, 10, None, 70]
