@@ -42,20 +42,22 @@ async def take(request: web.Request) -> web.Response:
     api, token = request.app[API], request.match_info["token"]
     if len(token) != TOKEN_LENGTH or not token.isascii():
         raise NotFound("Not found")
-    now_us = api.clock.now_us()
+    now_us, address = api.clock.now_us(), address_of(request, api)
+    if wait := api.receiving.wait(address):
+        raise TooMany("Too many requests for receivers that there are not", wait)
     async with api.connection() as conn:
         account = await receivers.find(conn, token, now_us=now_us)
         if account is None:
+            api.receiving.take(address)  # whoever guesses does not keep the database busy
             raise NotFound("Not found")
         key = await webhooks.signing_key(conn, api.vault, account, made_key(), now_us=now_us)
-    wait = api.receiving.take(str(account))
-    if wait:
+    if wait := api.receiving.take(str(account)):
         raise TooMany(f"This receiver takes {RECEIVED_A_MINUTE} requests a minute", wait)
     body = await _body(request)  # no connection is held while a stranger takes their time
     seconds, key = now_us // 1_000_000, key.at(now_us)
     receipt = Receipt(
         at=now_us,
-        address=address_of(request, api),
+        address=address,
         headers={
             name: request.headers[name][:LONGEST_HEADER] for name in KEPT if name in request.headers
         },

@@ -1,6 +1,7 @@
 """Webhooks: the endpoints of a domain and of the whole account, how they fare, and adding one."""
 
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -115,5 +116,5 @@ async def add(request: web.Request) -> web.Response:
             await places.add(conn, panel.vault, place, address, kinds, now_us=now_us)
     except CallerError as error:
         filled = {"url": url, "types": kinds or TYPES}
-        return await page(request, error=str(error), status=400, filled=filled)
-    raise web.HTTPSeeOther("/webhooks?done=added")
+        return await page(request, error=str(error), status=400, name=name or None, filled=filled)
+    raise web.HTTPSeeOther(f"/webhooks?{urlencode({'domain': name, 'done': 'added'})}")

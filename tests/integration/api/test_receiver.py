@@ -128,6 +128,11 @@ async def test_without_its_exact_path_there_is_nothing(db: Pool) -> None:
         for method in ("GET", "PUT", "DELETE"):
             assert (await world.ask(method, path, key="")).status in {404, 405}
         assert await one.came() == []
+        while not world.api.receiving.take("127.0.0.1"):
+            pass  # as somebody who guesses
+        guessed = await world.ask("POST", "/receive/" + "B" * 43, key="", data=b"x")
+        assert (guessed.status, "Retry-After" in guessed.headers) == (429, True)
+        world.clock.advance(60)
         async with world.api.connection() as conn:
             await receivers.switch_off(conn, ACCOUNT)
         gone = await world.ask("POST", path, key="", data=b"x")

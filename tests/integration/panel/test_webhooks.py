@@ -39,7 +39,8 @@ async def _add(visitor: Visitor, url: str, *types: str, **more: str) -> int:
     """Add an endpoint of the domain; its number."""
     form = [("domain", DOMAIN), ("url", url), *(("types", kind) for kind in types)]
     page = await visitor.post("/webhooks", _form(form + list(more.items())))
-    assert (page.status, page.location) == (303, "/webhooks?done=added"), page.words
+    done = f"/webhooks?domain={DOMAIN}&done=added"
+    assert (page.status, page.location) == (303, done), page.words
     number: int = await visitor.world.db.fetchval("SELECT max(number) FROM webhooks")
     return number
 
