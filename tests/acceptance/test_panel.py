@@ -119,9 +119,8 @@ def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
     hooks = f"{visit.base}/webhooks"
     yield "webhooks", f"{hooks}?domain={DOMAIN}"
     page.goto(f"{hooks}?domain={DOMAIN}")
-    links = page.locator("tbody th a").evaluate_all("all => all.map(one => one.href)")
-    yield "webhook", links[0]
-    yield "webhook-down", links[1]
+    link = page.locator("tr:has-text('down') th a").get_attribute("href")
+    yield "webhook", f"{visit.base}{link}"
     yield "attempts", f"{hooks}/attempts?domain={DOMAIN}"
     yield "signing-key", f"{hooks}/key"
     yield "receiver", f"{hooks}/receiver"

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from functools import partial
 from html import unescape
 from typing import Any
 
@@ -372,7 +373,7 @@ async def test_a_replay_that_fails_or_is_stopped_says_so(hooked: Pool) -> None:
         ):
             one = replay.Replay(1, 1, "https://hook.example/", wanted, "everything")
             world.panel.replays["x"] = one
-            await one.run(connect, world.clock, lambda stopping=stopping: stopping)  # type: ignore[misc]
+            await one.run(connect, world.clock, partial(bool, stopping))
             assert one.state is state
             page = await visitor.get("/webhooks/replays/x")
             assert (page.status, state.value in page.words) == (200, True)
