@@ -21,7 +21,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from edge.api import reference, routes
+from edge.api import receiver, reference, routes
 from edge.api.auth import keys_required
 from edge.api.context import API, Api
 from edge.api.errors import errors_as_json
@@ -186,6 +186,7 @@ def application(view: View, api: Api | None = None) -> web.Application:
         app[API] = api
         app.on_response_prepare.append(tell)
         routes.add_to(app)
+        app.router.add_post(receiver.PATH, receiver.take)
     for path, handler in ROUTES:
         app.router.add_get(path, handler)
     return app

@@ -28,6 +28,9 @@ MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""
 
 
+RECEIVED_A_MINUTE: Final = 600
+"""POSTs that the built-in receiver takes."""
+
 PATIENCE: Final = 10.0
 """Seconds that a request waits for a free connection to Postgres."""
 
@@ -83,6 +86,7 @@ class Api:
     requests: Bucket = field(init=False)
     sends: Bucket = field(init=False)
     queries: Bucket = field(init=False)
+    receiving: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
     files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
@@ -100,6 +104,7 @@ class Api:
         self.requests = Bucket(self.rate, self.clock)
         self.sends = Bucket(self.send_rate, self.clock)
         self.queries = Bucket(self.query_rate, self.clock, seconds=QUERY_SECONDS)
+        self.receiving = Bucket(RECEIVED_A_MINUTE, self.clock)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for the length of an ``async with``.

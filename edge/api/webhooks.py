@@ -10,12 +10,12 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from edge.api import params, webhook_sets
+from edge.api import params
 from edge.api.context import API, Api
 from edge.api.errors import NotAllowed, TooLarge
 from edge.api.params import Params
 from edge.api.scope import domain_of
-from edge.api.webhook_sets import MISSING, Webhooks
+from edge.model import webhook_sets
 from edge.model.domain import Domain
 from edge.model.errors import CallerError, NotFound
 from edge.model.webhook import (
@@ -27,6 +27,7 @@ from edge.model.webhook import (
     full_url,
     sealed,
 )
+from edge.model.webhook_sets import MISSING, Webhooks
 from edge.store import webhooks
 from edge.store.pool import Connection
 from edge.webhooks.dispatch import made_key

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import pyotp
 import pytest
 from playwright.sync_api import Page
 
+from edge.cli import session
+from edge.settings import load
 from edge.store import certificates
 from edge.store.pool import Connection
 from tests.acceptance.browsing import LOOKS, Reader
 from tests.acceptance.panel_visits import OWNER, PASSWORD, Visit, visiting
+from tests.integration.panel.hooks import hooked
 from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, seed
 from tests.integration.run.serving import until
 
@@ -44,6 +48,8 @@ def visit() -> Iterator[Visit]:
         found.add_user("sue@example.com", "support")
         found.add_user("ian@example.com", "analyst")
         found.in_database(seed)
+        vault = session.vault(load(data_dir=found.one.data))
+        found.in_database(partial(hooked, vault=vault))
         yield found
 
 
@@ -59,9 +65,16 @@ def _first_run(visit: Visit) -> None:
         page.get_by_role("button", name="Make me the owner").click()
         page.wait_for_url(f"{visit.base}/welcome")
         _looked_at(reader, "welcome")
-        for name in ("logs", "suppressions", "domains", "messages"):
+        for name in (
+            "logs",
+            "suppressions",
+            "domains",
+            "messages",
+            "webhooks",
+            "webhooks/receiver",
+        ):
             page.goto(f"{visit.base}/{name}")
-            _looked_at(reader, f"empty-{name}")
+            _looked_at(reader, f"empty-{name.replace('/', '-')}")
         page.goto(f"{visit.base}/welcome")
         with page.expect_popup() as opened:
             page.get_by_role("link", name="Open the sample message").click()
@@ -103,6 +116,14 @@ def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
     yield "domains", f"{visit.base}/domains"
     yield "domain", f"{visit.base}/domains/{DOMAIN}"
     yield "keys", f"{visit.base}/domains/{DOMAIN}/keys"
+    hooks = f"{visit.base}/webhooks"
+    yield "webhooks", f"{hooks}?domain={DOMAIN}"
+    page.goto(f"{hooks}?domain={DOMAIN}")
+    link = page.locator("tr:has-text('down') th a").get_attribute("href")
+    yield "webhook", f"{visit.base}{link}"
+    yield "attempts", f"{hooks}/attempts?domain={DOMAIN}"
+    yield "signing-key", f"{hooks}/key"
+    yield "receiver", f"{hooks}/receiver"
     yield "messages", f"{visit.base}/messages?domain={DOMAIN}"
     yield "account", f"{visit.base}/account"
     yield "users", f"{visit.base}/users"
@@ -301,6 +322,41 @@ def test_the_state_of_a_certificate_is_followed_by_itself(visit: Visit) -> None:
         page.wait_for_selector("#certificate-state:has-text('do not work without one')")
         assert page.evaluate("window.same") is True
         assert [one for one in reader.complaints if not EXPECTED.search(one)] == []
+
+
+def test_an_event_is_replayed_to_the_built_in_receiver(visit: Visit) -> None:
+    """Switched on, added, tested, an open of the first run told once more; all of it genuine."""
+    with visit.visitor(OWNER, **WIDE) as reader:
+        page = reader.page
+        page.goto(f"{visit.base}/webhooks?domain={SANDBOX}")
+        page.goto(f"{visit.base}/webhooks/receiver")
+        new = page.get_by_role("button", name=re.compile("^(Switch it on|New URL)$"))
+        new.click()
+        page.wait_for_selector("text=The receiver is on")
+        page.get_by_role("link", name="Add it as an endpoint").click()
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.wait_for_selector("text=The endpoint is added")
+        page.locator("tbody a[href^='/webhooks/']", has_text="/receive/").first.click()
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_selector("text=It would have been taken")
+        reader.photograph("panel-webhook-tested")
+        page.locator("#replay ~ form select[name=type]").select_option("opened")
+        page.get_by_role("button", name="Count").click()
+        page.get_by_role("button", name=re.compile(r"^Post \d+ events?$")).click()
+        page.wait_for_selector("#replay-state:has-text('what is queued goes out')")
+        reader.photograph("panel-replay")
+        assert reader.flaws() == []
+        page.goto(f"{visit.base}/webhooks/receiver")
+
+        def came() -> bool:
+            page.get_by_role("link", name="Look again").click()
+            return page.locator("summary:has-text('body: genuine')").count() >= 2
+
+        until("the replayed event came", came)
+        page.locator("summary").first.click()
+        page.evaluate("window.scrollTo(0, 0)")
+        reader.photograph("panel-receiver-used")
+        assert reader.complaints == []
 
 
 def test_a_second_factor_and_a_file_in_the_running_edge(visit: Visit) -> None:
