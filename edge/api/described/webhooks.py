@@ -25,6 +25,7 @@ from edge.api.describing import (
     word,
 )
 from edge.model.webhook import MOST_URLS, TYPES
+from edge.webhooks.places import LONGEST_DESCRIPTION
 
 TITLE: Final = "Webhooks"
 
@@ -115,7 +116,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Described]] = {
         form=(
             _URL,
             _TYPES,
-            text("description", "What for.", longest=account_webhooks.LONGEST_DESCRIPTION),
+            text("description", "What for.", longest=LONGEST_DESCRIPTION),
         ),
         answer=shape({"webhook_id": TEXT}),
         others=_ERRORS,
@@ -126,7 +127,7 @@ OPERATIONS: Final[Mapping[Callable[..., Any], Described]] = {
         form=(
             text("url", "The URL."),
             Field("event_types", "For which events.", word(*TYPES), False, True),
-            text("description", "What for.", longest=account_webhooks.LONGEST_DESCRIPTION),
+            text("description", "What for.", longest=LONGEST_DESCRIPTION),
         ),
         answer=said(webhooks.UPDATED, {"webhook_id": TEXT}),
         others=_ERRORS,
