@@ -8,10 +8,14 @@ second part is read only below the oldest transaction that is still running, so 
 commits late, under whatever time, is behind every place that was ever given out.
 """
 
+import itertools
+from typing import Final
+
 import msgspec
 
 from edge.store.expressions import needed_tags
 from edge.store.filters import Conditions, Filter
+from edge.store.partitions import DAY_US
 from edge.store.pool import Connection, in_time
 from edge.store.search import CommitCursor, Found, TimeCursor, found_in, horizon
 from edge.store.sql import CUSTOM_PLANS, queries
@@ -20,6 +24,11 @@ _q = queries("search")
 _TRANSACTION = "{}::bigint::text::xid8"
 _OLD = "(e.xid < {} OR e.xid >= pg_snapshot_xmax(pg_current_snapshot()))"
 """What no running transaction wrote: a number that is still to come was brought by a backup."""
+
+STRETCHES: Final = (1, 8)
+"""Days from the start of a page up to which it is looked for first, and then."""
+
+_NEVER_US: Final = 1 << 62
 
 _FACTS = "LEFT JOIN message_facts f ON f.domain = e.domain AND f.message_id = e.message_id"
 
@@ -147,16 +156,54 @@ async def _by_time(
     if wanted is None:
         return []
     upwards = asked.ascending is not backwards
-    conditions = Conditions(wanted)
-    if cursor is not None:
-        sign = (">" if upwards else "<") + ("=" if inclusive else "")
-        conditions.add(f"(e.at, e.id) {sign} ({{}}, {{}}::bytea)", cursor.at, cursor.id)
-        # Follows from the first, but only this tells which days need not be looked at.
-        conditions.add(f"e.at {sign[0]}= {{}}", cursor.at)
-    if asked.since is not None:
-        conditions.add(_OLD.format(_TRANSACTION), asked.since)
     way = "ASC" if upwards else "DESC"
-    return await _fetch(conn, conditions, f"e.at {way}, e.id {way}", asked, limit)
+    found: list[Found] = []
+    for part in await _stretches(conn, wanted, cursor, upwards=upwards):
+        conditions = Conditions(part)
+        if cursor is not None:
+            sign = (">" if upwards else "<") + ("=" if inclusive else "")
+            conditions.add(f"(e.at, e.id) {sign} ({{}}, {{}}::bytea)", cursor.at, cursor.id)
+            # Follows from the first, but only this tells which days need not be looked at.
+            conditions.add(f"e.at {sign[0]}= {{}}", cursor.at)
+        if asked.since is not None:
+            conditions.add(_OLD.format(_TRANSACTION), asked.since)
+        missing = limit - len(found)
+        found += await _fetch(conn, conditions, f"e.at {way}, e.id {way}", asked, missing)
+        if len(found) >= limit:
+            break
+    return found
+
+
+async def _stretches(
+    conn: Connection, wanted: Filter, cursor: TimeCursor | None, *, upwards: bool
+) -> list[Filter]:
+    """The question for a day, for a week behind it, and for the rest, in the page's order.
+
+    Postgres merges the days' partitions, for which it has to find the first match in each of them:
+    most pages are full long before that is needed.
+    """
+    start = cursor.at if cursor else wanted.begin if upwards else wanted.end
+    if start is None:
+        if upwards:
+            return [wanted]
+        start = await conn.fetchval("SELECT now()")
+    sign = 1 if upwards else -1
+    borders = [start + sign * days * DAY_US for days in STRETCHES]
+    ends = [wanted.begin, *borders, wanted.end] if upwards else [wanted.end, *borders, wanted.begin]
+    parts = []
+    for near, far in itertools.pairwise(ends):
+        begin_us, end_us = (near, far) if upwards else (far, near)
+        begin_us = max(begin_us or 0, wanted.begin or 0)
+        end_us = min(end_us or _NEVER_US, wanted.end or _NEVER_US)
+        if begin_us < end_us:
+            parts.append(
+                msgspec.structs.replace(
+                    wanted,
+                    begin=begin_us or None,
+                    end=None if end_us == _NEVER_US else end_us,
+                )
+            )
+    return parts
 
 
 async def _narrowed(conn: Connection, wanted: Filter) -> Filter | None:
@@ -167,12 +214,12 @@ async def _narrowed(conn: Connection, wanted: Filter) -> Filter | None:
     second part of a poll: what is committed between two statements must not be passed over.
     """
     spans = [
-        await conn.fetchrow(_q["tag_span"], wanted.domain, sorted(tags))
+        await conn.fetchrow(_q["span"], wanted.domain, sorted(tags), None)
         for tags in needed_tags(wanted.fields)
     ]
     if wanted.events and wanted.domain is not None:
         kinds = list(wanted.events)
-        spans.append(await conn.fetchrow(_q["kind_span"], wanted.domain, kinds, "failed" in kinds))
+        spans.append(await conn.fetchrow(_q["span"], wanted.domain, [""], kinds))
     for row in spans:
         first, ending, counted = row or (None, None, 0)
         begin_us = wanted.begin or 0
