@@ -40,6 +40,8 @@ _RANKS: Final = (
         + r")?(?P<a>[^\s<>]{1,320}@[^\s<>:]{1,255})>?\"?(?: ?\((?:expanded|generated|ultimately|originally|reason)[^)]{0,300}\))?\s?:(?:\s|$)",
         re.I,
     ),
+    # c=US;a= ;p=X;o=Y;dda:SMTP=a@b; on Tue, 1 Oct       (Exchange 5.5 on X.400)
+    re.compile(_OPEN + r"c=[A-Z]{0,2};.{0,300}smtp=(?P<a>[^\s<>;]{1,320}@[^\s<>;]{1,255})", re.I),
     # Recipient: [SMTP:a@b]    Final-Recipient: rfc822;a@b
     re.compile(
         _OPEN
@@ -62,7 +64,7 @@ _RANKS: Final = (
         _OPEN
         + r"<?\[?(?:"
         + _SCHEMES
-        + r")?(?P<a>[^\s<>\[\]@]{1,64}@[^\s<>\[\]@]{1,255})\]?>?(?: on \w{3}|\.\.\.|\s{1,8}[A-Z#(\-]|,)",
+        + r")?(?P<a>[^\s<>\[\]@]{1,64}@[^\s<>\[\]@]{1,255})\]?>?(?: on \w{3}| ?\.\.\.|\s{1,8}[A-Z#(\-]|,)",
         re.I,
     ),
     # Unknown user: a@b    550 5.1.1 <a@b>...    RCPT TO:<a@b>     delivery to a@b failed
@@ -88,6 +90,19 @@ _NOBODY = re.compile(
     r"^(?:mailer-daemon|postmaster|abuse|mail-daemon|mdaemon|hostmaster|majordomo|listserv)@|\.(?:png|gif|jpg)$|^(?:[0-9a-f-]{20,}|\d{14,}[.\w-]*)@|@(?:\d+\.){3}\d+$|@localhost(?:\.localdomain)?$",
     re.I,
 )
+_FROM = re.compile(r"\b(?:from|by|von|de|от)\s*[<\"'(]?$", re.I)
+"""Before an address: it is the sender's, or the reporter's."""
+
+_HEAD_OR_TO = re.compile(
+    _NOT_RECIPIENT.pattern + r"|^[\s>*]{0,8}(?:to|an|à|a|para|кому|宛先|收件人)\s?[:：]", re.I
+)
+"""A copy of the returned message's To names a list as often as a recipient: not looked at first."""
+
+_BEFORE = re.compile(
+    r"\((?:generated|expanded) from:?\s?<?(?P<a>[^\s<>()]{1,320}@[^\s<>()]{1,255})>?", re.I
+)
+"""Exim, Postfix and Sendmail: the address that the message was sent to, beside what became of it."""
+
 _LABELLED_TO = re.compile(
     r"^[\s>*]{0,8}(?:to|an|à|a|para|кому|宛先|收件人)\s?[:：]\s?(?P<rest>.{3,800})$", re.I
 )
@@ -109,16 +124,28 @@ def recipients(notice: Notice) -> list[Said]:
     """Everyone who did not get the message, with what is said of each."""
     lines = [line[:LONGEST_LINE] for line in notice.text[:MOST_TEXT].split("\n")]
     named = _named(notice, lines)
+    asked_for = [_asked_for(lines, address, place) for address, place in named]
+    first = min((place for _, place in named), default=-1)
     return [
         Said(
-            recipient=address,
+            recipient=asked,
             context=_context(lines, address, place, named),
-            around="\n".join(lines[:place])[-LONGEST_CONTEXT:]
-            if place > 0 and len(named) == 1
-            else "",
+            around="\n".join(lines[: max(first, 0)])[-LONGEST_CONTEXT:],
+            final=final,
         )
-        for address, place in named
+        for (address, place), (asked, final) in zip(named, asked_for, strict=True)
     ]
+
+
+def _asked_for(lines: list[str], address: str, place: int) -> tuple[str, str]:
+    """The address that the message was sent to, and the one that was tried for it, if another."""
+    if place < 0:
+        return address, ""
+    match = _BEFORE.search("\n".join(lines[place : place + 3]))
+    before = _clean(match["a"]) if match else ""
+    between = "\n".join(lines[place : place + 3])[: match.start()] if match else ""
+    others = {one.lower() for one in addresses(between)} - {address.lower()}
+    return (before, address) if before and not others else (address, "")
 
 
 def _named(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
@@ -126,17 +153,20 @@ def _named(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
     if notice.header:
         low = [line.lower() for line in lines]
         return [(one, _line_of(low, one.lower())) for one in notice.header][:MOST_RECIPIENTS]
-    for pattern in _RANKS:
-        found = _ranked(notice, lines, pattern)
-        if found:
-            return found
+    for skipped in (_HEAD_OR_TO, _NOT_RECIPIENT):
+        for pattern in _RANKS:
+            found = _ranked(notice, lines, pattern, skipped)
+            if found:
+                return found
     return _left(notice, lines)
 
 
-def _ranked(notice: Notice, lines: list[str], pattern: re.Pattern[str]) -> list[tuple[str, int]]:
+def _ranked(
+    notice: Notice, lines: list[str], pattern: re.Pattern[str], skipped: re.Pattern[str]
+) -> list[tuple[str, int]]:
     found: dict[str, tuple[str, int]] = {}
     for place, line in enumerate(lines):
-        if "@" not in line or _NOT_RECIPIENT.search(line):
+        if "@" not in line or skipped.search(line):
             continue
         match = pattern.search(line)
         if match is None or _ADVICE.search(line[: match.start("a")]):
@@ -158,7 +188,7 @@ def _left(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
         if _ADVICE.search(line):
             continue
         for address in addresses(line):
-            if _acceptable(notice, address):
+            if _acceptable(notice, address) and not _FROM.search(line[: line.find(address)]):
                 found.setdefault(address.lower(), (address, place))
     known = {one.lower() for one in notice.sent_to}
     sure = [pair for key, pair in found.items() if key in known]

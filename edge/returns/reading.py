@@ -51,6 +51,7 @@ def read(raw: bytes) -> Report:
     report = (
         _complaint(mail)
         or _status(mail)
+        or _wrapped(mail)
         or _automatic(mail)
         or _notice(mail)
         or _older(mail)
@@ -178,6 +179,18 @@ def _status(mail: Mail) -> Report | None:
     )
 
 
+def _wrapped(mail: Mail) -> Report | None:
+    """The report that another mail system has put into a message of its own, and passed on."""
+    if mail.head is None or not automatic.from_daemon(mail.headers):
+        return None
+    if not delivery_status.found_in(mail.head):
+        return None
+    for part in mail.parts:
+        if returned.is_returned(part):
+            return _status(_taken_apart(part.decoded))
+    return None
+
+
 def _is_vague(groups: list[Said]) -> bool:
     return any(not group.recipient or not group.diagnostic for group in groups)
 
@@ -257,7 +270,11 @@ def _notice(mail: Mail) -> Report | None:
     known = formats.recognised(mail.notice[: notices.MOST_TEXT])
     if known is None and signs >= 2 and _quotes_a_server(mail.notice):
         known = formats.UNKNOWN
-    if known is None or (known.name == "other" and signs < 2 and mail.head is None):
+    stated = bool(formats.STATES.search(mail.notice[:2_000]))
+    if signs < 2 and _is_between_people(mail):
+        return None
+    unsure = signs < 2 and mail.head is None and not stated
+    if known is None or (known.name == "other" and unsure):
         return None
     delayed = _is_delayed(mail)
     action = "delayed" if delayed else "failed"
@@ -269,7 +286,9 @@ def _notice(mail: Mail) -> Report | None:
     told = any(one.reason is not Reason.UNDEFINED for one in kept)
     if told and known.name in {"other", "unknown", "languages"}:  # whatever else is named there
         kept = [one for one in kept if one.reason is not Reason.UNDEFINED]
-    if not told and (signs < 2 or (known.name == "other" and mail.head is None and signs < 3)):
+    enough = 1 if stated and formats.SUBJECT.search(mail.headers.get("subject")) else 2
+    bare = known.name == "other" and mail.head is None and signs < 3 and not stated
+    if not told and (signs < enough or bare):
         return None
     if not kept and not (signs >= 2 and known.name != "other"):
         return None
@@ -279,6 +298,14 @@ def _notice(mail: Mail) -> Report | None:
         source=known.source,
         recipients=tuple(kept),
     )
+
+
+def _is_between_people(mail: Mail) -> bool:
+    """Whether a mail's author is no mail system, and it answers another or is a list's."""
+    if automatic.from_daemon(mail.headers):
+        return False
+    names = ("in-reply-to", "list-unsubscribe", "list-post", "user-agent", "x-mailer")
+    return any(mail.headers.has(name) for name in names)
 
 
 def _is_delayed(mail: Mail) -> bool:

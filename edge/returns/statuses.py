@@ -14,7 +14,6 @@ STATUS: Final = {
     "1.7": Reason.REJECTED,
     "1.8": Reason.REJECTED,
     "1.10": Reason.NOT_ACCEPTING,
-    "2.0": Reason.REJECTED,
     "2.1": Reason.SUSPENDED,
     "2.2": Reason.MAILBOX_FULL,
     "2.3": Reason.TOO_BIG,
