@@ -218,7 +218,7 @@ SUBJECT: Final = re2.compile(
 
 DELAYED: Final = re2.compile(
     r"(?i)"
-    r"warning message only|still being retried|will (?:continue|keep) (?:to try|trying|to attempt)|not (?:yet )?been delivered (?:yet|to all)|has not yet been delivered|no action is required|do(?:es)? not need to resend|you do not need to|delivery (?:status notification \(delay\)|is delayed|has been delayed|incomplete|delayed)|"
+    r"warning message only|still being retried|will (?:continue|keep) (?:to try|trying|to attempt)|attempts will (?:be )?continued?\b|not (?:yet )?been delivered (?:yet|to all)|has not yet been delivered|no action is required|do(?:es)? not need to resend|you do not need to|delivery (?:status notification \(delay\)|is delayed|has been delayed|incomplete|delayed)|"
     r"could not send message for (?:past|the last)|temporar(?:y|ily) (?:problem|delayed|non-fatal)|is delayed|will be retried|we'll keep trying|will try again|transient non-fatal|message delayed|delayed mail|(?:zustellung|nachricht) verzögert|noch nicht zugestellt|versuche? (?:werden )?fortgesetzt|remise (?:du message )?(?:retard|différée)|se ha retrasado|demorad|retrasad|задерж|遅延|遅れ|延迟",
 )
 """Notices about what is not yet given up."""
@@ -234,7 +234,8 @@ STATES: Final = re2.compile(
     r"(?i)(?:could|can|was|were|has|have)(?: ?not|n't)(?: yet)? (?:be |been )?(?:delivered|sent|reached)[^.@]{0,60}following"
     r"|could not be delivered because of|following (?:recipients?|address(?:es)?|users?)[^.@]{0,40} (?:was |were |has |have )?(?:not (?:be )?(?:delivered|reached)|affected|failed)"
     r"|did not reach the following|unable to deliver (?:your|the) message to|message (?:could|was) not (?:be )?delivered to"
-    r"|(?:failed|undelivered) (?:recipients?|addresses)\b"
+    r"|(?:failed|undelivered) (?:recipients?|addresses)\b|message n'a (?:pas )?pu [^\s]{1,4}tre"
+    r"|(?:nachricht|e-?mail) konnte nicht [^.@]{0,60}(?:zugestellt|empf)|mensaje no (?:pudo|se pudo|ha podido)"
 )
 """A notice that says in a sentence of its own that a message did not reach somebody."""
 

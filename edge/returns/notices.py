@@ -69,14 +69,14 @@ _RANKS: Final = (
     ),
     # Unknown user: a@b    550 5.1.1 <a@b>...    RCPT TO:<a@b>     delivery to a@b failed
     re.compile(
-        r"(?:unknown user|unknown host|user unknown|mailbox exceeds allowed size|user mailbox[^:]{0,40}|invalid final delivery user|rcpt to|deliver(?:ed)?(?: message| mail| it)? to(?: the)?(?: following)?(?: address| recipient| user| user/domain)?|delivery to|could not be delivered to|not delivered to|message to|e-?mail to|mail to|sent to|failed to reach|couldn't be delivered to|wasn't delivered to|user|address|recipient|mailbox|[45]\d\d(?:[ -]+[45]\.\d{1,3}\.\d{1,3})?)[\s:：\"'<\[(]{1,8}(?:"
+        r"(?:unknown user|unknown host|user unknown|mailbox exceeds allowed size|user mailbox[^:]{0,40}|invalid final delivery user|rcpt to|deliver(?:ed)?(?: message| mail| it)? to(?: the)?(?: following)?(?: address| recipient| user| user/domain)?|delivery to|was addressed(?: to)?,?|could not be delivered to|not delivered to|message to|e-?mail to|mail to|sent to|failed to reach|couldn't be delivered to|wasn't delivered to|user|address|recipient|mailbox|[45]\d\d(?:[ -]+[45]\.\d{1,3}\.\d{1,3})?)[\s:：\"'<\[(]{1,8}(?:"
         + _SCHEMES
         + r")?(?P<a>[^\s<>\[\]\"'@]{1,64}@[^\s<>\[\]\"'@,;:()]{1,255})",
         re.I,
     ),
 )
 _NOT_RECIPIENT = re.compile(
-    r"^[\s>*]{0,8}(?:from|sender|von|de|absender|return-path|reply-to|message-?id|subject|cc|x-[\w-]{1,40}|date|sent|received|contact|e-?mail:? ?postmaster|remote host|reporting-mta|content-id|in-reply-to|references|list-[\w-]{1,20}|errors-to|exp.diteur|remitente|отправитель|差出人|发件人)\s?[:：]",
+    r"^[\s>*]{0,8}(?:from|sender|von|de|absender|return-path|reply-to|(?:the )?message[ -]?(?:id|identifier)(?: was)?|subject|cc|x-[\w-]{1,40}|date|sent|received|contact|e-?mail:? ?postmaster|remote host|reporting-mta|content-id|in-reply-to|references|list-[\w-]{1,20}|errors-to|exp.diteur|remitente|отправитель|差出人|发件人)\s?[:：]",
     re.I,
 )
 _ADVICE = re.compile(
@@ -103,6 +103,9 @@ _BEFORE = re.compile(
 )
 """Exim, Postfix and Sendmail: the address that the message was sent to, beside what became of it."""
 
+_LIST_OF_NAMES = re.compile(r"following recipients?\b[^@]{0,80}\bnot|not delivered to the following", re.I)
+_BARE_NAME = re.compile(r"^[ \t]{1,12}(?P<a>[A-Za-z0-9][A-Za-z0-9._-]{1,31})(?:[ \t]{2,}\S.{0,200})?$")
+
 _LABELLED_TO = re.compile(
     r"^[\s>*]{0,8}(?:to|an|à|a|para|кому|宛先|收件人)\s?[:：]\s?(?P<rest>.{3,800})$", re.I
 )
@@ -116,6 +119,8 @@ class Notice(msgspec.Struct, frozen=True):
     """Recipients that the mail's header names (X-Failed-Recipients)."""
     ours: frozenset[str] = frozenset()
     """Addresses, in lower case, that are no recipients: the sender's, the reporter's."""
+    host: str = ""
+    """The domain of the mail system that writes, if it writes as a daemon; for names without one."""
     sent_to: tuple[str, ...] = ()
     """Recipients that the returned message names."""
 
@@ -139,13 +144,17 @@ def recipients(notice: Notice) -> list[Said]:
 
 def _asked_for(lines: list[str], address: str, place: int) -> tuple[str, str]:
     """The address that the message was sent to, and the one that was tried for it, if another."""
-    if place < 0:
-        return address, ""
-    match = _BEFORE.search("\n".join(lines[place : place + 3]))
-    before = _clean(match["a"]) if match else ""
-    between = "\n".join(lines[place : place + 3])[: match.start()] if match else ""
-    others = {one.lower() for one in addresses(between)} - {address.lower()}
-    return (before, address) if before and not others else (address, "")
+    low = address.lower()
+    for at in range(max(place - 12, 0), min(place + 3, len(lines))) if place >= 0 else ():
+        if low not in lines[at].lower():
+            continue
+        passage = "\n".join(lines[at : at + 3])
+        if (match := _BEFORE.search(passage)) is not None:
+            others = {one.lower() for one in addresses(passage[: match.start()])} - {low}
+            before = _clean(match["a"])
+            if before and not others:
+                return before, address
+    return address, ""
 
 
 def _named(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
@@ -190,6 +199,8 @@ def _left(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
         for address in addresses(line):
             if _acceptable(notice, address) and not _FROM.search(line[: line.find(address)]):
                 found.setdefault(address.lower(), (address, place))
+    if not found and notice.host:
+        return _bare(notice, lines)
     known = {one.lower() for one in notice.sent_to}
     sure = [pair for key, pair in found.items() if key in known]
     if sure or len(found) == 1:
@@ -202,6 +213,23 @@ def _left(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
     if len(notice.sent_to) == 1 and not found:
         return [(notice.sent_to[0], -1)]
     return list(found.values())[:1]
+
+
+def _bare(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
+    """Names without a domain, alone on lines under "the following recipients …": of that host."""
+    for place, line in enumerate(lines):
+        if _LIST_OF_NAMES.search(line):
+            break
+    else:
+        return []
+    found: list[tuple[str, int]] = []
+    for at in range(place + 1, min(place + 40, len(lines))):
+        match = _BARE_NAME.match(lines[at])
+        if match is not None:
+            found.append((f"{match['a']}@{notice.host}", at))
+        elif found:
+            break
+    return found
 
 
 def _clean(text: str) -> str:

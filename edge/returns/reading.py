@@ -232,8 +232,16 @@ def _as_notice(mail: Mail) -> notices.Notice:
         text=mail.notice,
         header=tuple(dict.fromkeys(header)),
         ours=frozenset(ours - {one.lower() for one in mail.known.recipients}),
+        host=_host_of(mail.headers),
         sent_to=mail.known.recipients,
     )
+
+
+def _host_of(headers: Headers) -> str:
+    """The domain that a provider's daemon writes from: of names that it gives without one."""
+    author = first_address(headers.get("from")).lower()
+    local, _, host = author.partition("@")
+    return host if local in {"mailer-daemon", "postmaster"} and host.count(".") == 1 else ""
 
 
 def _automatic(mail: Mail) -> Report | None:
@@ -265,7 +273,8 @@ def _notice(mail: Mail) -> Report | None:
     """A bounce for people; sure enough of it only by several signs together."""
     signs = _signs(mail)
     replied = bool(_REPLIED.search(mail.headers.get("subject")))
-    if not signs or (replied and not automatic.from_daemon(mail.headers)):
+    opening = bool(formats.STATES.search(mail.notice[:300])) and not _is_between_people(mail)
+    if not signs or (replied and not automatic.from_daemon(mail.headers) and not opening):
         return None
     known = formats.recognised(mail.notice[: notices.MOST_TEXT])
     if known is None and signs >= 2 and _quotes_a_server(mail.notice):
@@ -286,7 +295,8 @@ def _notice(mail: Mail) -> Report | None:
     told = any(one.reason is not Reason.UNDEFINED for one in kept)
     if told and known.name in {"other", "unknown", "languages"}:  # whatever else is named there
         kept = [one for one in kept if one.reason is not Reason.UNDEFINED]
-    enough = 1 if stated and formats.SUBJECT.search(mail.headers.get("subject")) else 2
+    own = known.name not in {"other", "unknown", "languages"} and automatic.from_daemon(mail.headers)
+    enough = 1 if own or (stated and _looks_returned(mail)) else 2
     bare = known.name == "other" and mail.head is None and signs < 3 and not stated
     if not told and (signs < enough or bare):
         return None

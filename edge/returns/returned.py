@@ -47,7 +47,7 @@ MARKS: Final = re2.compile(
     r"|message headers? (?:follow|of)[^\n]{0,40}|header of the original message:?|-{3,} ?header ?-{3,}"
     r"|(?:copy|text|header|headers|contents) of (?:the |your )?(?:original |returned |undelivered )?(?:message|mail|email)[^\n]{0,40}:"
     r"|ursprüngliche nachrichtenkopfzeilen:?|en-têtes de message d'origine ?:?|en-têtes du message d'origine ?:?|encabezados de mensaje originales:?|cabeçalhos originais[^\n]{0,30}|intestazioni originali[^\n]{0,40}|исходные заголовки[^\n]{0,30}|元のメッセージ ?ヘッダー:?|原始邮件头:?|oorspronkelijke berichtkoppen:?"
-    r"|={5,60} ?(?:returned|original) message[^\n]{0,40}|your (?:original )?message (?:follows|reads|was)[^\n]{0,40}:"
+    r"|={5,60} ?(?:returned|original) message[^\n]{0,40}|your (?:original )?message (?:(?:follows|reads)[^\n]{0,40}|was(?: as follows)?) ?:"
     r"|(?:received: (?:from|by)|return-path: ?<|x-mozilla-status:|delivered-to: |dkim-signature: v=)[^\n]{0,200}"
     r")[ \t]{0,8}$",
 )
