@@ -81,7 +81,7 @@ _NOT_RECIPIENT = re.compile(
 )
 _ADVICE = re.compile(
     r"please (?:contact|forward|send|e-?mail|report)|for (?:assistance|help|further)"
-    r"|contact (?:the|your|us)|unsubscribe|kontakt",
+    r"|\bcontact\b|unsubscribe|kontakt",
     re.I,
 )
 """Before an address: it is somebody to be asked."""

@@ -11,7 +11,7 @@ FIRST: Final = (
         Reason.MAILBOX_FULL,
         "RFC 3463 X.2.2",
         r"""
-        insufficient (disk |storage )?(space|storage) (in|for|on) (the |this |his |her )?(recipient|mailbox|user|account)
+        \bmail quota (is )?exceeded|insufficient (disk |storage )?(space|storage) (in|for|on) (the |this |his |her )?(recipient|mailbox|user|account)
         """,
     ),
     rule(
@@ -163,7 +163,7 @@ FIRST: Final = (
         Reason.FILTERED,
         "Facebook RCP-P3; Exchange NDR 5.7.1",
         r"""
-        (recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
+        (they are|recipients? (is|are)|user is) not accepting (e-?)?mail from|(recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
         """,
     ),
     rule(
