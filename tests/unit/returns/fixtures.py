@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent / "fixtures"
-MAILS = ("machine", "people", "held_out", "held_out_again", "held_out_third", "ordinary", "more", "second", "shapes")
+MAILS = ("machine", "people", "held_out", "held_out_again", "held_out_third", "ordinary", "more", "second", "shapes", "third")
 
 
 class Expected(NamedTuple):
