@@ -31,7 +31,7 @@ _CHALLENGE = re2.compile(
 )
 _DAEMON = re2.compile(
     r"(?i)"
-    r"mailer[-_]?daemon|mail[ -]?delivery|post[-_]?master|maildelivery|<>|^\s*$|mail administrator|mail[ _-]?router|mmdf|"
+    r"mailer[-_]?daemon|mail[ -]?deliver(?:y|\b)|post[-_]?master|maildelivery|<>|^\s*$|mail administrator|mail[ _-]?router|mmdf|"
     r"delivery[- ](?:subsystem|system|agent|status)|mdaemon|majordomo-bounce|mailmaster|bounces?@|"
     r"system administrator|systemadministrator|administrateur syst|microsoft outlook|microsoftexchange|email delivery|"
     r"undeliver|non-?delivery|postmeister|noreply-maildelivery|mail system|mail server|dienst für",

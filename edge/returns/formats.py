@@ -234,6 +234,7 @@ STATES: Final = re2.compile(
     r"(?i)(?:could|can|was|were|has|have)(?: ?not|n't)(?: yet)? (?:be |been )?(?:delivered|sent|reached)[^.@]{0,60}following"
     r"|could not be delivered because of|following (?:recipients?|address(?:es)?|users?)[^.@]{0,40} (?:was |were |has |have )?(?:not (?:be )?(?:delivered|reached)|affected|failed)"
     r"|did not reach the following|unable to deliver (?:your|the) message to|message (?:could|was) not (?:be )?delivered to"
+    r"|following address(?:es)? had (?:(?:permanent|transient|fatal|delivery) ){0,2}(?:errors|problems)"
     r"|(?:failed|undelivered) (?:recipients?|addresses)\b|message n'a (?:pas )?pu [^\s]{1,4}tre"
     r"|(?:nachricht|e-?mail) konnte nicht [^.@]{0,60}(?:zugestellt|empf)|mensaje no (?:pudo|se pudo|ha podido)"
 )

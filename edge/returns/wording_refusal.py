@@ -11,7 +11,7 @@ FIRST: Final = (
         Reason.MAILBOX_FULL,
         "RFC 3463 X.2.2",
         r"""
-        \bmail quota (is )?exceeded|insufficient (disk |storage )?(space|storage) (in|for|on) (the |this |his |her )?(recipient|mailbox|user|account)
+        \bmail quota (is )?exceeded|(mailbox|inbox) (has )?(reached|exceeded|hit) (its |the )?(maximum |max |allowed )?(size|capacity|storage|limit)|insufficient (disk |storage )?(space|storage) (in|for|on) (the |this |his |her )?(recipient|mailbox|user|account)
         """,
     ),
     rule(
@@ -35,7 +35,7 @@ FIRST: Final = (
         Reason.HOST_UNKNOWN,
         "RFC 3463 X.1.2",
         r"""
-        unknown (recipient|destination) domain|(recipient|destination) domain (is )?unknown
+        host lookup did not find any|did not find any mx|unknown (recipient|destination) domain|(recipient|destination) domain (is )?unknown
         """,
     ),
     rule(
@@ -75,7 +75,7 @@ FIRST: Final = (
         Reason.RATE_LIMITED,
         "Exchange Online 4.7.500 to 4.7.699: the sending address is throttled",
         r"""
-        \b4\.7\.500\b|server busy\. please try again later from \[
+        \b4\.7\.500\b|(messages|mails|e-?mails|recipients) per (hour|minute|day)|server busy\. please try again later from \[
         """,
     ),
     rule(
@@ -163,7 +163,7 @@ FIRST: Final = (
         Reason.FILTERED,
         "Facebook RCP-P3; Exchange NDR 5.7.1",
         r"""
-        (they are|recipients? (is|are)|user is) not accepting (e-?)?mail from|(recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
+        (recipient|user|addressee) (has )?(chosen|decided|opted|elected) not to|(refused|rejected|blocked) by (a |the )?(personal )?filter|(they are|recipients? (is|are)|user is) not accepting (e-?)?mail from|(recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
         """,
     ),
     rule(
