@@ -80,7 +80,7 @@ _NOT_RECIPIENT = re.compile(
     re.I,
 )
 _ADVICE = re.compile(
-    r"please (?:contact|forward|send|e-?mail|report)|for (?:assistance|help|further)"
+    r"please (?:contact|forward|send|e-?mail|report)|for (?:assistance|help|further|example)|\bform(?:at)? of\b"
     r"|\bcontact\b|unsubscribe|kontakt",
     re.I,
 )
@@ -103,8 +103,12 @@ _BEFORE = re.compile(
 )
 """Exim, Postfix and Sendmail: the address that the message was sent to, beside what became of it."""
 
-_LIST_OF_NAMES = re.compile(r"following recipients?\b[^@]{0,80}\bnot|not delivered to the following", re.I)
-_BARE_NAME = re.compile(r"^[ \t]{1,12}(?P<a>[A-Za-z0-9][A-Za-z0-9._-]{1,31})(?:[ \t]{2,}\S.{0,200})?$")
+_LIST_OF_NAMES = re.compile(
+    r"following recipients?\b[^@]{0,80}\bnot|not delivered to the following", re.I
+)
+_BARE_NAME = re.compile(
+    r"^[ \t]{1,12}(?P<a>[A-Za-z0-9][A-Za-z0-9._-]{1,31})(?:[ \t]{2,}\S.{0,200})?$"
+)
 
 _LABELLED_TO = re.compile(
     r"^[\s>*]{0,8}(?:to|an|à|a|para|кому|宛先|收件人)\s?[:：]\s?(?P<rest>.{3,800})$", re.I

@@ -7,7 +7,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent / "fixtures"
-MAILS = ("machine", "people", "held_out", "held_out_again", "held_out_third", "ordinary", "more", "second", "shapes", "third")
+MAILS = (
+    "machine",
+    "people",
+    "held_out",
+    "held_out_again",
+    "held_out_third",
+    "ordinary",
+    "more",
+    "second",
+    "shapes",
+    "third",
+)
 
 
 class Expected(NamedTuple):
@@ -43,6 +54,7 @@ def fixtures() -> list[Fixture]:
 
 def diagnostics() -> list[tuple[str, str]]:
     """Reason and text of each labelled diagnostic."""
-    text = (HERE / "diagnostics.txt").read_text(encoding="utf-8")
+    names = ("diagnostics", "second_diagnostics", "third_diagnostics")
+    text = "\n".join((HERE / f"{name}.txt").read_text(encoding="utf-8") for name in names)
     rows = [line.split(" | ", 1) for line in text.splitlines() if not line.startswith("#")]
     return [(row[0], row[1]) for row in rows if len(row) == 2]
