@@ -221,10 +221,8 @@ def _left(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
 
 def _bare(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
     """Names without a domain, alone on lines under "the following recipients …": of that host."""
-    for place, line in enumerate(lines):
-        if _LIST_OF_NAMES.search(line):
-            break
-    else:
+    place = next((at for at, line in enumerate(lines) if _LIST_OF_NAMES.search(line)), -1)
+    if place < 0:
         return []
     found: list[tuple[str, int]] = []
     for at in range(place + 1, min(place + 40, len(lines))):

@@ -277,9 +277,8 @@ def _notice(mail: Mail) -> Report | None:
     if not signs or (replied and not automatic.from_daemon(mail.headers) and not opening):
         return None
     known = formats.recognised(mail.notice[: notices.MOST_TEXT])
-    if known is None and signs >= 2:  # in whatever language
-        if automatic.from_daemon(mail.headers) or _quotes_a_server(mail.notice):
-            known = formats.UNKNOWN
+    if known is None and signs >= 2 and _may_be_any_language(mail):
+        known = formats.UNKNOWN
     stated = bool(formats.STATES.search(mail.notice[:2_000]))
     if signs < 2 and _is_between_people(mail):
         return None
@@ -311,6 +310,10 @@ def _notice(mail: Mail) -> Report | None:
         source=known.source,
         recipients=tuple(kept),
     )
+
+
+def _may_be_any_language(mail: Mail) -> bool:
+    return automatic.from_daemon(mail.headers) or _quotes_a_server(mail.notice)
 
 
 def _is_between_people(mail: Mail) -> bool:

@@ -57,7 +57,7 @@ MEANING: Final = {
     Reason.SUSPENDED: "the mailbox exists, and is disabled, locked or inactive",
     Reason.MAILBOX_FULL: "the mailbox has no room",
     Reason.TOO_BIG: "the message is larger than the mailbox or the server takes",
-    Reason.FILTERED: "the recipient is known, and its own settings refuse this message or its sender",
+    Reason.FILTERED: "the recipient is known, and its own settings refuse the message",
     Reason.BLOCKED: "the sending machine is refused: its address, its reputation, its name in DNS",
     Reason.SPAM: "the message was taken for spam",
     Reason.POLICY: "a rule of the receiving site refuses the message or the session",

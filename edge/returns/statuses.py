@@ -23,6 +23,7 @@ STATUS: Final = {
     "3.4": Reason.TOO_BIG,
     "4.1": Reason.NETWORK,
     "4.4": Reason.HOST_UNKNOWN,
+    "4.310": Reason.HOST_UNKNOWN,
     "4.7": Reason.EXPIRED,
     "5.3": Reason.RATE_LIMITED,
     "6.5": Reason.CONTENT,

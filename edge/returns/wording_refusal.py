@@ -107,7 +107,7 @@ FIRST: Final = (
         Reason.SYSTEM,
         "Gmail SMTP errors 4.3.0",
         r"""
-        mail server temporarily rejected message|temporary lookup failure|database is corrupt|local configuration error|storedrv\.storage
+        mail server (temporarily|permanently) rejected message|temporary lookup failure|database is corrupt|local configuration error|storedrv\.storage
         """,
     ),
     rule(
@@ -230,7 +230,7 @@ RULES: Final = (
         Reason.SPAM,
         "Gmail SMTP errors 5.7.1; Yandex, Mail.ru, QQ, 163, GMX, Comcast and Apple (CS01, HM08) pages; SpamAssassin, amavisd-new, Barracuda, Cisco IronPort, Mimecast and Exchange content filter replies",
         r"""
-        \bspam\b|spam[- ]?(like|score|content|filter|message|mail|detect|check|assassin|trap|ness|rejected)|spammy|anti-?spam|unsolicited|junk ?(mail|e-?mail)?\b|\bu[cb]e\b|\bube\b|bulk (e-?mail|mail)|mass mail|suspicion of|mail content denied|considered (as )?(spam|unsolicited)|looks like (spam|unsolicited|a )|likely (unsolicited|spam|suspicious)|appears to be (spam|unsolicited|junk|un)|high probability of|bayes|rspamd|dspam|\bdcc\b|razor|pyzor|cloudmark|content (was )?rejected|blocked by (bulk|content|message|spam)|message content rejected|rejected (due to|by|because of|for) (the )?(spam|content|antispam|message content|suspicious)|suspicious (content|message|mail|url|link|due|activity)|message refused by|scored? (too high|\d|above)|exceeds? (the )?(spam|junk)|message (has been |was )?(blocked|quarantined) (by|due|because)[^.;]{0,30}(content|filter|spam)|(advertis\w+|marketing) (mail|message)|nous (avons )?d.tect|pourriel|ind.sirable|correo (no deseado|basura)|спам|垃圾|迷惑メール|スパム|스팸|werbe|(contains|contained|include)[^.;]{0,30}\b(url|link|domain)[^.;]{0,40}(list|block|blacklist|surbl)|denied by (content|spam)|unacceptable content|message (contains|contained) (unwanted|suspicious|prohibited|forbidden)|mxthunder|5\.7\.1 content
+        \bspam\b|spam[- ]?(like|score|content|filter|message|mail|detect|check|assassin|trap|ness|rejected)|spammy|\bspamm(er|ing)|anti-?spam|unsolicited|junk ?(mail|e-?mail)?\b|\bu[cb]e\b|\bube\b|bulk (e-?mail|mail)|mass mail|suspicion of|mail content denied|considered (as )?(spam|unsolicited)|looks like (spam|unsolicited|a )|likely (unsolicited|spam|suspicious)|appears to be (spam|unsolicited|junk|un)|high probability of|bayes|rspamd|dspam|\bdcc\b|razor|pyzor|cloudmark|content (was )?rejected|blocked by (bulk|content|message|spam)|message content rejected|rejected (due to|by|because of|for) (the )?(spam|content|antispam|message content|suspicious)|suspicious (content|message|mail|url|link|due|activity)|message refused by|scored? (too high|\d|above)|exceeds? (the )?(spam|junk)|message (has been |was )?(blocked|quarantined) (by|due|because)[^.;]{0,30}(content|filter|spam)|(advertis\w+|marketing) (mail|message)|nous (avons )?d.tect|pourriel|ind.sirable|correo (no deseado|basura)|спам|垃圾|迷惑メール|スパム|스팸|werbe|(contains|contained|include)[^.;]{0,30}\b(url|link|domain)[^.;]{0,40}(list|block|blacklist|surbl)|denied by (content|spam)|unacceptable content|message (contains|contained) (unwanted|suspicious|prohibited|forbidden)|mxthunder|5\.7\.1 content
         """,
     ),
     rule(
