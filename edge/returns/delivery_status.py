@@ -27,6 +27,8 @@ _OF_RECIPIENT: Final = frozenset(
 _VERDICTS: Final = frozenset({"action", "status", "diagnostic-code"})
 _TYPED = re.compile(r"^\s*[A-Za-z0-9/_-]{1,30}\s*;\s*")
 _STATUS = re.compile(r"([245])\s?\.\s?(\d{1,3})\s?\.\s?(\d{1,3})")
+# A gateway to X.400 names an Internet address as an attribute (RFC 2156 § 4.3.1).
+_X400 = re.compile(r"(?:rfc-?822|smtp)=([^/;\s]{1,320}?(?:@|\(a\))[^/;\s]{1,255})", re.I)
 _XTEXT = re.compile(r"\+(2B|3D)")
 
 
@@ -75,6 +77,8 @@ def untyped(value: str) -> str:
 def _address(value: str) -> str:
     """The address in a recipient field; empty for a program, a file or a bare user."""
     bare = _XTEXT.sub(lambda match: "+" if match[1] == "2B" else "=", untyped(value))
+    if (gateway := _X400.search(bare)) is not None:
+        bare = gateway[1].replace("(a)", "@").replace("(A)", "@")
     return first_address(bare)
 
 
