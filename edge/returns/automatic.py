@@ -40,7 +40,12 @@ _DAEMON = re2.compile(
 
 def from_daemon(headers: Headers) -> bool:
     """Whether the mail's author is a mail system."""
-    return bool(_DAEMON.search(headers.get("from"))) or null_path(headers)
+    return by_daemon(headers) or null_path(headers)
+
+
+def by_daemon(headers: Headers) -> bool:
+    """Whether the author that the mail names is a mail system, whatever its envelope was."""
+    return bool(_DAEMON.search(headers.get("from")))
 
 
 def null_path(headers: Headers) -> bool:

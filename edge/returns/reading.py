@@ -295,9 +295,7 @@ def _notice(mail: Mail) -> Report | None:
     told = any(one.reason is not Reason.UNDEFINED for one in kept)
     if told and known.name in {"other", "unknown", "languages"}:  # whatever else is named there
         kept = [one for one in kept if one.reason is not Reason.UNDEFINED]
-    own = known.name not in {"other", "unknown", "languages"} and automatic.from_daemon(
-        mail.headers
-    )
+    own = known.name not in {"other", "unknown", "languages"} and automatic.by_daemon(mail.headers)
     enough = 1 if own or (stated and _looks_returned(mail)) else 2
     bare = known.name == "other" and mail.head is None and signs < 3 and not stated
     if not told and (signs < enough or bare):
@@ -313,7 +311,7 @@ def _notice(mail: Mail) -> Report | None:
 
 
 def _may_be_any_language(mail: Mail) -> bool:
-    return automatic.from_daemon(mail.headers) or _quotes_a_server(mail.notice)
+    return automatic.by_daemon(mail.headers) or _quotes_a_server(mail.notice)
 
 
 def _is_between_people(mail: Mail) -> bool:

@@ -11,7 +11,7 @@ FIRST: Final = (
         Reason.MAILBOX_FULL,
         "RFC 3463 X.2.2",
         r"""
-        \bmail quota (is )?exceeded|(mailbox|inbox) (has )?(reached|exceeded|hit) (its |the )?(maximum |max |allowed )?(size|capacity|storage|limit)|insufficient (disk |storage )?(space|storage) (in|for|on) (the |this |his |her )?(recipient|mailbox|user|account)
+        \bmail quota (is )?exceeded|/var/(spool/)?mail/[^ ]{1,80} has reached|(mailbox|inbox) (has )?(reached|exceeded|hit) (its |the )?(maximum |max |allowed )?(size|capacity|storage|limit)|insufficient (disk |storage )?(space|storage) (in|for|on) (the |this |his |her )?(recipient|mailbox|user|account)
         """,
     ),
     rule(
@@ -75,7 +75,7 @@ FIRST: Final = (
         Reason.RATE_LIMITED,
         "Exchange Online 4.7.500 to 4.7.699: the sending address is throttled",
         r"""
-        \b4\.7\.500\b|(messages|mails|e-?mails|recipients) per (hour|minute|day)|server busy\. please try again later from \[
+        \b4\.7\.500\b|(messages|mails|e-?mails|recipients) per (hour|minute|day)|too many messages in (this|one|a single) (session|connection)|server busy\. please try again later from \[
         """,
     ),
     rule(
@@ -147,7 +147,7 @@ FIRST: Final = (
         Reason.BLOCKED,
         "Cloudmark and IronPort gateways; Mail.ru; Exchange Online 4.7.550",
         r"""
-        mail from \[?[0-9a-f.:]{3,45}\]? (is |was )?(rejected|refused|denied|blocked)|not allowed to connect|rejected by reputation|denied \[client|your access to (submit messages to )?this (e-?mail|mail) system (has been|was)|too many spams? from your ip|sender ip on list
+        mail from \[?[0-9a-f.:]{3,45}\]? (is |was )?(rejected|refused|denied|blocked)|not allowed to connect|intrusion prevention active|rejected by reputation|denied \[client|your access to (submit messages to )?this (e-?mail|mail) system (has been|was)|too many spams? from your ip|sender ip on list
         """,
     ),
     rule(
@@ -163,7 +163,7 @@ FIRST: Final = (
         Reason.FILTERED,
         "Facebook RCP-P3; Exchange NDR 5.7.1",
         r"""
-        (recipient|user|addressee) (has )?(chosen|decided|opted|elected) not to|(refused|rejected|blocked) by (a |the )?(personal )?filter|(they are|recipients? (is|are)|user is) not accepting (e-?)?mail from|(recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
+        (recipient|user|addressee) (has )?(chosen|decided|opted|elected) not to|(refused|rejected|blocked) by (a |the )?(personal )?filter|(this|the) (user|recipient|addressee)('s)? (personal |own )?(block|black) ?list|(they are|recipients? (is|are)|user is) not accepting (e-?)?mail from|(recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
         """,
     ),
     rule(

@@ -18,6 +18,7 @@ MAILS = (
     "second",
     "shapes",
     "third",
+    "fourth",
 )
 
 
@@ -54,7 +55,9 @@ def fixtures() -> list[Fixture]:
 
 def diagnostics() -> list[tuple[str, str]]:
     """Reason and text of each labelled diagnostic."""
-    names = ("diagnostics", "second_diagnostics", "third_diagnostics")
-    text = "\n".join((HERE / f"{name}.txt").read_text(encoding="utf-8") for name in names)
+    places = ("", "second_", "third_", "fourth_")
+    text = "\n".join(
+        (HERE / f"{place}diagnostics.txt").read_text(encoding="utf-8") for place in places
+    )
     rows = [line.split(" | ", 1) for line in text.splitlines() if not line.startswith("#")]
     return [(row[0], row[1]) for row in rows if len(row) == 2]
