@@ -211,7 +211,7 @@ SUBJECT: Final = re2.compile(
     r"unable to deliver|nondeliverable|not deliverable|cannot be delivered|delivery has failed|user unknown|mailbox (?:full|unavailable)|error (?:delivering|sending|mail|condition)|problem delivering|email (?:error|address|could not|undeliver|delivery|not|bounce)|address (?:unknown|not|change)|host unknown|invalid (?:user|recipient|address)|rejected mail|recipient (?:unknown|not)|"
     r"unzustellbar|nicht (?:zustellbar|zugestellt|übermittelt|ausgeliefert)|zustell|fehlgeschlagen|sendebericht|nachrichtenübermittlung|remise|non remis|non d[ée]livr|[ée]chec|retourn|notification d'[ée]tat|"
     r"no (?:se (?:pudo|puede|ha podido) entregar|entregado|entregable)|devuelto|devolvido|error de entrega|entrega|fall[oó]|não entreg|n[aã]o (?:foi|p[oô]de)|mancat[ao] (?:recapito|consegna)|non recapitabile|impossibile|recapito|"
-    r"недостав|не (?:был[ао]?|может быть) доставлен|не доставлен|ошибка|сбой|доставк|возврат|невозможно|niedostarcz|nie (?:można|dostarczon|został)|zwrot|niet (?:bezorgd|bestelbaar|geleverd)|onbestelbaar|kunde inte|ej levererat|kan ikke|ulever|toimittam|doruč|teslim|iletilemedi|"
+    r"недостав|не (?:был[ао]?|может быть) доставлен|не доставлен|ошибка|сбой|доставк|возврат|невозможно|niedostarcz|nie (?:można|dostarczon|został)|zwrot|niet (?:bezorgd|bestelbaar|geleverd)|onbestelbaar|kunde inte|ej levererat|kan ikke|ulever|toimittam|doruč|teslim|iletilemedi|k[eé]zbes[ií]t|"
     r"配信|配送|配達|送信(?:エラー|失敗|でき)|エラー|不達|お届け|戻り|退信|退件|退回|投递|无法|無法|失败|失敗|未送达|未送達|반송|전송 ?실패|배달|실패|כשל|تعذر|فشل",
 )
 """Subjects of bounces in the languages of the servers that write them."""

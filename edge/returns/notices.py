@@ -133,12 +133,13 @@ def recipients(notice: Notice) -> list[Said]:
     """Everyone who did not get the message, with what is said of each."""
     lines = [line[:LONGEST_LINE] for line in notice.text[:MOST_TEXT].split("\n")]
     named = _named(notice, lines)
+    names = _names(lines, named)
     asked_for = [_asked_for(lines, address, place) for address, place in named]
     first = min((place for _, place in named), default=-1)
     return [
         Said(
             recipient=asked,
-            context=_context(lines, address, place, named),
+            context=_context(lines, address, place, named, names),
             around="\n".join(lines[: max(first, 0)])[-LONGEST_CONTEXT:],
             final=final,
         )
@@ -254,25 +255,39 @@ def _line_of(low: list[str], address: str) -> int:
     return -1
 
 
-def _context(lines: list[str], address: str, place: int, named: list[tuple[str, int]]) -> str:
-    """What is said of one recipient: its own passage, then lines that name it, then the rest."""
+def _context(
+    lines: list[str], address: str, place: int, named: list[tuple[str, int]], names: list[set[str]]
+) -> str:
+    """What is said of one recipient: its own passage, then lines that name it, then the rest.
+
+    ``names`` has the recipients that each line names. A passage ends where another one is named:
+    some list everybody twice, first for people and then with what their servers said.
+    """
     if place < 0 or len(named) == 1:
         return _whole(lines, place)
-    others = [other for _, other in named if other > place]
-    end = min(others) if others else len(lines)
-    own = "\n".join(lines[place:end])[:LONGEST_CONTEXT]
-    if REPLY.search(own) or len(own.split()) > 6:
-        return own
     low = address.lower()
-    near = [
-        "\n".join(lines[at : at + 3])
-        for at, line in enumerate(lines)
-        if at >= end and low in line.lower()
-    ]
-    if near:
-        return (own + "\n" + "\n".join(near))[:LONGEST_CONTEXT]
+    others = (at for at in range(place + 1, len(lines)) if names[at] - {low})
+    end = next(others, len(lines))
+    own = "\n".join(lines[place:end])[:LONGEST_CONTEXT]
+    near = []
+    for at in range(end, len(lines)):
+        if low in names[at]:
+            until = next((to for to in (at + 1, at + 2) if to < len(lines) and names[to]), at + 3)
+            near.append("\n".join(lines[at:until]))
+    if near or REPLY.search(own) or len(own.split()) > 6:
+        return "\n".join((own, *near))[:LONGEST_CONTEXT]
     last = max(other for _, other in named)
     return (own + "\n" + "\n".join(lines[last + 1 :]))[:LONGEST_CONTEXT]
+
+
+def _names(lines: list[str], named: list[tuple[str, int]]) -> list[set[str]]:
+    """For each line the failed recipients that it names."""
+    known = {address.lower() for address, _ in named}
+    if len(known) < 2:
+        return []
+    return [
+        {one.lower() for one in addresses(line)} & known if "@" in line else set() for line in lines
+    ]
 
 
 def _whole(lines: list[str], place: int) -> str:

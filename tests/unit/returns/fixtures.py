@@ -19,6 +19,7 @@ MAILS = (
     "shapes",
     "third",
     "fourth",
+    "fifth",
 )
 
 
