@@ -24,7 +24,16 @@ from edge.returns.texts import addresses, first_address, reply_in, without_tags
 
 RFC3464: Final = "RFC 3464"
 
-_REPLIED = re.compile(r"^\s*(?:re|aw|sv|antw|fwd?|wg|rv|tr|回复|转发)\s?[:：]", re.I)
+_REPLIED = re.compile(
+    r"^\s*(?:re|aw|sv|antw|fwd?|wg|rv|tr|回复|转发|(?:not )?read|gelesen"
+    r"|accepted|declined|tentative|zugesagt|abgesagt)\s?[:：]",
+    re.I,
+)
+_FAILED_REPLY = re.compile(
+    r"^\s*re:.{2,300}:\s.{0,40}(?:non remis|delivery failed|undeliverable|non-?delivery)\W*$", re.I
+)
+"""A bounce's subject that is made of that of a reply."""
+
 _ORDER: Final = ("failed", "delayed", "delivered", "relayed", "expanded")
 
 
@@ -247,7 +256,7 @@ def _host_of(headers: Headers) -> str:
 def _automatic(mail: Mail) -> Report | None:
     content = mail.headers.get("content-type")
     kind = mime.parameters(content).get("report-type", "").lower()
-    daemon = automatic.from_daemon(mail.headers)
+    daemon = automatic.by_daemon(mail.headers)  # vacation programs write with an empty path too
     found = automatic.kind_of(mail.headers, daemon=daemon, report=kind)
     if found is None or (daemon and _looks_returned(mail)):
         return None
@@ -257,8 +266,9 @@ def _automatic(mail: Mail) -> Report | None:
 def _signs(mail: Mail) -> int:
     """How much the header looks like that of a bounce."""
     subject = mail.headers.get("subject")
-    count = int(automatic.from_daemon(mail.headers))
-    count += bool(formats.SUBJECT.search(subject))
+    told = bool(formats.SUBJECT.search(subject))
+    count = int(automatic.by_daemon(mail.headers) or (told and automatic.null_path(mail.headers)))
+    count += told
     count += 2 * mail.headers.has("x-failed-recipients")
     count += mail.headers.get("content-type").lower().startswith("multipart/report")
     return count
@@ -273,8 +283,8 @@ def _notice(mail: Mail) -> Report | None:
     """A bounce for people; sure enough of it only by several signs together."""
     signs = _signs(mail)
     replied = bool(_REPLIED.search(mail.headers.get("subject")))
-    opening = bool(formats.STATES.search(mail.notice[:300])) and not _is_between_people(mail)
-    if not signs or (replied and not automatic.from_daemon(mail.headers) and not opening):
+    opening = bool(_FAILED_REPLY.search(mail.headers.get("subject")))
+    if not signs or (replied and not automatic.by_daemon(mail.headers) and not opening):
         return None
     known = formats.recognised(mail.notice[: notices.MOST_TEXT])
     if known is None and signs >= 2 and _may_be_any_language(mail):
