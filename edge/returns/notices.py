@@ -86,6 +86,10 @@ _ADVICE = re.compile(
 )
 """Before an address: it is somebody to be asked."""
 
+_ASKED = re.compile(
+    r"\b(?:questions?|help|contact|assistance|support|write to)\b[^@]{0,80}:\s*$", re.I
+)
+
 _NOBODY = re.compile(
     r"^(?:mailer-daemon|postmaster|abuse|mail-daemon|mdaemon|hostmaster|majordomo|listserv)@|\.(?:png|gif|jpg)$|^(?:[0-9a-f-]{20,}|\d{14,}[.\w-]*)@|@(?:\d+\.){3}\d+$|@localhost(?:\.localdomain)?$",
     re.I,
@@ -96,7 +100,15 @@ _FROM = re.compile(r"\b(?:from|by|von|de|от)\s*[<\"'(]?$", re.I)
 _HEAD_OR_TO = re.compile(
     _NOT_RECIPIENT.pattern + r"|^[\s>*]{0,8}(?:to|an|à|a|para|кому|宛先|收件人)\s?[:：]", re.I
 )
-"""A copy of the returned message's To names a list as often as a recipient: not looked at first."""
+"""A copy of the returned message's To names a list as often as a recipient."""
+
+_LISTS = re.compile(
+    r"(?:following|these|undelivered|failed|siguientes|folgende\w*|suivants?|seguenti|seguintes) "
+    r".{0,40}(?:recipient|address|user|group|empf|destinat)|was not delivered to|recipient\(s\)",
+    re.I,
+)
+_NEAR: Final = 8
+"""Lines below the words that begin a list of recipients within which its first one stands."""
 
 _BEFORE = re.compile(
     r"\((?:generated|expanded) from:?\s?<?(?P<a>[^\s<>()]{1,320}@[^\s<>()]{1,255})>?", re.I
@@ -167,12 +179,24 @@ def _named(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
     if notice.header:
         low = [line.lower() for line in lines]
         return [(one, _line_of(low, one.lower())) for one in notice.header][:MOST_RECIPIENTS]
-    for skipped in (_HEAD_OR_TO, _NOT_RECIPIENT):
-        for pattern in _RANKS:
-            found = _ranked(notice, lines, pattern, skipped)
-            if found:
-                return found
+    start = _listed_at(lines)
+    for pattern in _RANKS if start >= 0 else ():
+        found = _ranked(notice, lines, pattern, _HEAD_OR_TO)
+        found = [pair for pair in found if pair[1] >= start]
+        if found and found[0][1] <= start + _NEAR:
+            return found
+    for pattern in _RANKS:
+        found = _ranked(notice, lines, pattern, _NOT_RECIPIENT)
+        if found:
+            return found
     return _left(notice, lines)
+
+
+def _listed_at(lines: list[str]) -> int:
+    """Where a notice lists the failed, if it has copied the message's To before that; else -1."""
+    copied = next((at for at, line in enumerate(lines) if _LABELLED_TO.match(line)), len(lines))
+    listed = (at for at in range(copied, len(lines)) if _LISTS.search(lines[at]))
+    return next(listed, -1)
 
 
 def _ranked(
@@ -183,7 +207,7 @@ def _ranked(
         if "@" not in line or skipped.search(line):
             continue
         match = pattern.search(line)
-        if match is None or _ADVICE.search(line[: match.start("a")]):
+        if match is None or _ADVICE.search(line[: match.start("a")]) or _is_asked(lines, place):
             continue
         address = _clean(match["a"])
         if address and _acceptable(notice, address):
@@ -191,6 +215,12 @@ def _ranked(
     known = {one.lower() for one in notice.sent_to}
     sure = [pair for key, pair in found.items() if key in known]
     return (sure or list(found.values()))[:MOST_RECIPIENTS]
+
+
+def _is_asked(lines: list[str], place: int) -> bool:
+    """Whether the words above a line tell that whom it names can be asked."""
+    above = next((line for line in reversed(lines[max(place - 2, 0) : place]) if line.strip()), "")
+    return bool(_ASKED.search(above))
 
 
 def _left(notice: Notice, lines: list[str]) -> list[tuple[str, int]]:
