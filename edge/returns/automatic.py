@@ -31,7 +31,7 @@ _CHALLENGE = re2.compile(
 )
 _DAEMON = re2.compile(
     r"(?i)"
-    r"mailer-?daemon|mail[ -]?delivery|postmaster|maildelivery|<>|^\s*$|mail administrator|mail[ _-]?router|mmdf|"
+    r"mailer[-_]?daemon|mail[ -]?deliver(?:y|\b)|post[-_]?master|maildelivery|<>|^\s*$|mail administrator|mail[ _-]?router|mmdf|"
     r"delivery[- ](?:subsystem|system|agent|status)|mdaemon|majordomo-bounce|mailmaster|bounces?@|"
     r"system administrator|systemadministrator|administrateur syst|microsoft outlook|microsoftexchange|email delivery|"
     r"undeliver|non-?delivery|postmeister|noreply-maildelivery|mail system|mail server|dienst für",
@@ -40,7 +40,12 @@ _DAEMON = re2.compile(
 
 def from_daemon(headers: Headers) -> bool:
     """Whether the mail's author is a mail system."""
-    return bool(_DAEMON.search(headers.get("from"))) or null_path(headers)
+    return by_daemon(headers) or null_path(headers)
+
+
+def by_daemon(headers: Headers) -> bool:
+    """Whether the author that the mail names is a mail system, whatever its envelope was."""
+    return bool(_DAEMON.search(headers.get("from")))
 
 
 def null_path(headers: Headers) -> bool:

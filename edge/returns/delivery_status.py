@@ -24,8 +24,11 @@ _OF_MESSAGE: Final = frozenset(
 _OF_RECIPIENT: Final = frozenset(
     {"final-recipient", "original-recipient", "action", "status", "x-actual-recipient"}
 )
+_VERDICTS: Final = frozenset({"action", "status", "diagnostic-code"})
 _TYPED = re.compile(r"^\s*[A-Za-z0-9/_-]{1,30}\s*;\s*")
 _STATUS = re.compile(r"([245])\s?\.\s?(\d{1,3})\s?\.\s?(\d{1,3})")
+# A gateway to X.400 names an Internet address as an attribute (RFC 2156 § 4.3.1).
+_X400 = re.compile(r"(?:rfc-?822|smtp)=([^/;\s]{1,320}?(?:@|\(a\))[^/;\s]{1,255})", re.I)
 _XTEXT = re.compile(r"\+(2B|3D)")
 
 
@@ -60,6 +63,8 @@ def read(part: Part) -> Status:
                 groups.append(current)
             current.setdefault(name, value)
         del groups[MOST_RECIPIENTS:]
+    if any("action" in group for group in groups):  # a last one that is cut off says nothing yet
+        groups = [group for group in groups if group.keys() & _VERDICTS]
     said = [_said(group) for group in groups]
     return Status(mta, tuple(one for one in said if one is not None), envelope)
 
@@ -72,6 +77,8 @@ def untyped(value: str) -> str:
 def _address(value: str) -> str:
     """The address in a recipient field; empty for a program, a file or a bare user."""
     bare = _XTEXT.sub(lambda match: "+" if match[1] == "2B" else "=", untyped(value))
+    if (gateway := _X400.search(bare)) is not None:
+        bare = gateway[1].replace("(a)", "@").replace("(A)", "@")
     return first_address(bare)
 
 
@@ -100,7 +107,7 @@ def _action(value: str, status: str) -> str:
     """RFC 3464's action; where it is missing or of no known sort, the status' class says it."""
     word = value.strip().lower()
     for known in ("failed", "delayed", "delivered", "relayed", "expanded"):
-        if word.startswith(known):
+        if word.startswith(known) or (word and known.startswith(word)):
             return known
     if "delay" in word or "defer" in word:
         return "delayed"

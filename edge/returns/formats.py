@@ -90,7 +90,7 @@ FORMATS: Final = (
     _format(
         "imail",
         "Ipswitch IMail SMTP32",
-        r"unknown user: ?\S+@|user mailbox exceeds allowed size|undeliverable (?:mail|to)\s|invalid final delivery user|unknown host: ?\S+@",
+        r"unknown user: ?\S+@|user mailbox exceeds allowed size|undeliverable (?:mail\s|to \S+@)|invalid final delivery user|unknown host: ?\S+@",
     ),
     _format(
         "mailenable",
@@ -189,12 +189,12 @@ FORMATS: Final = (
     _format(
         "languages",
         "Notices of Exchange and others in many languages",
-        r"ihre nachricht (?:hat|ist|konnte|wurde)|fehler bei der (?:nachrichten)?zustellung|folgende(?:n|r)? empf|chec de la remise|remise (?:a échoué|à ces destinataires)|n'a pas pu être remis|n'a pas été remis|error de entrega|no (?:se pudo|llegó)|no se ha podido entregar|recapito non riuscito|non (?:è|e') stato (?:possibile )?recapit|falha na entrega|não pôde ser entregue|не удалось доставить|доставка (?:следующим|не)|получателям|配信(?:が|でき|不能)|次の受信者|宛先|无法(?:传递|送达|投递|将)|傳遞|전달(?:하지|되지|할)|배달|bezorging (?:aan|is)",
+        r"ihre nachricht (?:hat|ist|konnte|wurde)|fehler bei der (?:nachrichten)?zustellung|folgende(?:n|r)? empf|chec de la remise|remise (?:a échoué|à ces destinataires)|n'a pas pu être remis|n'a pas été remis|error de entrega|no (?:se pudo|llegó)|no se ha podido entregar|recapito non riuscito|non (?:è|e') stato (?:possibile )?recapit|falha na entrega|não pôde ser entregue|не удалось доставить|доставка (?:следующим|не)|получателям|配信(?:が|でき|不能)|次の受信者|宛先|无法(?:传递|送达|投递|将)|傳遞|impossibile recapitare|seguenti destinatari|보내지 못|전송에 실패|반송|전달(?:하지|되지|할)|배달|bezorging (?:aan|is)",
     ),
     _format(
         "other",
         "Wordings that many programs share",
-        r"(?:could not|cannot|can't|couldn't|was not|wasn't|not|unable to|failed to|has not been|un)[- ]?(?:be )?(?:successfully )?(?:deliver|sent|reach|process|transmit)|deliver(?:y|ed)[^\n]{0,40}(?:fail|error|problem|impossible|refus|abort|unsuccess|delay)|undeliver|returned (?:mail|to sender|message)|bounce|rejected|permanent (?:error|failure|fatal)|following (?:address|recipient|user|error)|failed (?:recipient|address)|user unknown|mailbox (?:full|unavailable|not found)|over quota|no such user|nicht erreich|non deliverable|недостав|не был доставлен|niedostarcz|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte|inte (?:levereras|skickas)|ei voitu|ei voida|doručen|nie (?:została|mo[żz]na|mo[żz]e|mog[łl]a?)|kan ikke|kunne ikke|nem (?:lehet|sikerült|kézbes)|gönderilemedi|iletilemedi|teslim edilemedi|δεν (?:ήταν|μπορ|παραδ)|לא (?:ניתן|נמסר)|لم يتم|تعذر|non (?:consegnat|recapitat|è stato)|nicht (?:möglich|ausliefer)",
+        r"(?:could not|cannot|can't|couldn't|was not|wasn't|not|unable to|failed to|has not been|un)[- ]?(?:be )?(?:successfully )?(?:deliver|sent|reach|process|transmit)|deliver(?:y|ed)[^\n]{0,40}(?:fail|error|problem|impossible|refus|abort|unsuccess|delay)|undeliver|returned (?:mail|to sender|message)|(?:mail|message) has been returned|bounce|rejected|permanent (?:error|failure|fatal)|following (?:address|recipient|user|error)|failed (?:recipient|address)|user unknown|mailbox (?:full|unavailable|not found)|over quota|no such user|nicht erreich|non deliverable|недостав|не был доставлен|niedostarcz|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte|inte (?:levereras|skickas)|ei voitu|ei voida|doručen|nie (?:została|mo[żz]na|mo[żz]e|mog[łl]a?)|kan ikke|kunne ikke|nem (?:lehet|sikerült|kézbes)|gönderilemedi|iletilemedi|teslim edilemedi|δεν (?:ήταν|μπορ|παραδ)|לא (?:ניתן|נמסר)|لم يتم|تعذر|non (?:consegnat|recapitat|è stato)|nicht (?:möglich|ausliefer)",
     ),
 )
 
@@ -207,18 +207,18 @@ SUBJECT: Final = re2.compile(
     r"(?i)"
     r"undeliver|un-?deliverable|delivery (?:status|fail|report|problem|error|notif|has|attempt|incomplete|delay|unsuccess|warning|to )|returned (?:mail|e-?mail|message|to sender)|return(?:ed)?: |"
     r"failure (?:notice|notification|delivery|report)|mail (?:delivery|system|error|could not|not delivered|failure|returned|undeliver)|non-?delivery|not delivered|deliver(?:y|ed)? (?:failed|failure)|failed(?: mail|: | delivery| to deliver|$)|"
-    r"^(?:warning|alert|error|rejected|bounce|ndn|ndr|failure|fehler|delayed)\b|could ?n[o']t be (?:delivered|sent)|could not (?:be deliver|send|deliver)|message (?:not|undeliver|delivery|delayed|you sent|status|returned|could|error|rejected|blocked)|"
+    r"^(?:warning|alert|error|rejected|bounce|ndn|ndr|failure|fehler|delayed)\b|processing error|mail failed|during delivery|n'a pas pu|could ?n[o']t be (?:delivered|sent)|could not (?:be deliver|send|deliver)|message (?:not|undeliver|delivery|delayed|you sent|status|returned|could|error|rejected|blocked)|"
     r"unable to deliver|nondeliverable|not deliverable|cannot be delivered|delivery has failed|user unknown|mailbox (?:full|unavailable)|error (?:delivering|sending|mail|condition)|problem delivering|email (?:error|address|could not|undeliver|delivery|not|bounce)|address (?:unknown|not|change)|host unknown|invalid (?:user|recipient|address)|rejected mail|recipient (?:unknown|not)|"
     r"unzustellbar|nicht (?:zustellbar|zugestellt|übermittelt|ausgeliefert)|zustell|fehlgeschlagen|sendebericht|nachrichtenübermittlung|remise|non remis|non d[ée]livr|[ée]chec|retourn|notification d'[ée]tat|"
     r"no (?:se (?:pudo|puede|ha podido) entregar|entregado|entregable)|devuelto|devolvido|error de entrega|entrega|fall[oó]|não entreg|n[aã]o (?:foi|p[oô]de)|mancat[ao] (?:recapito|consegna)|non recapitabile|impossibile|recapito|"
-    r"недостав|не (?:был[ао]?|может быть) доставлен|не доставлен|ошибка|сбой|доставк|возврат|невозможно|niedostarcz|nie (?:można|dostarczon|został)|zwrot|niet (?:bezorgd|bestelbaar|geleverd)|onbestelbaar|kunde inte|ej levererat|kan ikke|ulever|toimittam|doruč|teslim|iletilemedi|"
+    r"недостав|не (?:был[ао]?|может быть) доставлен|не доставлен|ошибка|сбой|доставк|возврат|невозможно|niedostarcz|nie (?:można|dostarczon|został)|zwrot|niet (?:bezorgd|bestelbaar|geleverd)|onbestelbaar|kunde inte|ej levererat|kan ikke|ulever|toimittam|doruč|teslim|iletilemedi|k[eé]zbes[ií]t|"
     r"配信|配送|配達|送信(?:エラー|失敗|でき)|エラー|不達|お届け|戻り|退信|退件|退回|投递|无法|無法|失败|失敗|未送达|未送達|반송|전송 ?실패|배달|실패|כשל|تعذر|فشل",
 )
 """Subjects of bounces in the languages of the servers that write them."""
 
 DELAYED: Final = re2.compile(
     r"(?i)"
-    r"warning message only|still being retried|will (?:continue|keep) (?:to try|trying|to attempt)|not (?:yet )?been delivered (?:yet|to all)|has not yet been delivered|no action is required|do(?:es)? not need to resend|you do not need to|delivery (?:status notification \(delay\)|is delayed|has been delayed|incomplete|delayed)|"
+    r"warning message only|still being retried|will (?:continue|keep) (?:to try|trying|to attempt)|attempts will (?:be )?continued?\b|not (?:yet )?been delivered (?:yet|to all)|has not yet been delivered|no action is required|do(?:es)? not need to resend|you do not need to|delivery (?:status notification \(delay\)|is delayed|has been delayed|incomplete|delayed)|"
     r"could not send message for (?:past|the last)|temporar(?:y|ily) (?:problem|delayed|non-fatal)|is delayed|will be retried|we'll keep trying|will try again|transient non-fatal|message delayed|delayed mail|(?:zustellung|nachricht) verzögert|noch nicht zugestellt|versuche? (?:werden )?fortgesetzt|remise (?:du message )?(?:retard|différée)|se ha retrasado|demorad|retrasad|задерж|遅延|遅れ|延迟",
 )
 """Notices about what is not yet given up."""
@@ -229,6 +229,16 @@ FINAL: Final = re2.compile(
     r"|no (?:further|more) (?:delivery )?attempts|will not (?:be retried|continue|keep)|not going to try again"
 )
 """Notices about what is given up, though they may speak of trying too."""
+
+STATES: Final = re2.compile(
+    r"(?i)(?:could|can|was|were|has|have)(?: ?not|n't)(?: yet)? (?:be |been )?(?:delivered|sent|reached)[^.@]{0,60}following"
+    r"|could not be delivered because of|following (?:recipients?|address(?:es)?|users?)[^.@]{0,40} (?:was |were |has |have )?(?:not (?:be )?(?:delivered|reached)|affected|failed)"
+    r"|did not reach the following|unable to deliver (?:your|the) message to|message (?:could|was) not (?:be )?delivered to"
+    r"|following address(?:es)? had (?:(?:permanent|transient|fatal|delivery) ){0,2}(?:errors|problems)"
+    r"|(?:failed|undelivered) (?:recipients?|addresses)\b|message n'a (?:pas )?pu [^\s]{1,4}tre"
+    r"|(?:nachricht|e-?mail) konnte nicht [^.@]{0,60}(?:zugestellt|empf)|mensaje no (?:pudo|se pudo|ha podido)"
+)
+"""A notice that says in a sentence of its own that a message did not reach somebody."""
 
 
 @cache

@@ -21,8 +21,9 @@ _GAVE_UP = re.compile(
 )
 _UNAVAILABLE = re.compile(
     r"\b550\b.{0,40}(requested (mail )?action (was )?not taken:? ?mailbox unavailable"
-    r"|(mailbox|account|recipient) (is )?(unavailable|not available))",
-    re.I,
+    r"|(mailbox|account|recipient) (is )?(unavailable|not available))"
+    r"|^(?!.*\b4\d\d\b).*requested (mail )?action (was )?not taken:? ?mailbox unavailable",
+    re.I | re.S,
 )
 _ALWAYS: Final = re.compile(
     r"this is a permanent error;? ?(?:i've given up)?|sorry it didn't work out|"
@@ -31,6 +32,10 @@ _ALWAYS: Final = re.compile(
     re.I,
 )
 _SPACE = re.compile(r"\s+")
+_EMPTY: Final = " 0123456789.-#;:<>()"
+_UNSAID: Final = Decision(
+    Reason.ON_HOLD, "no-cause-named", "", "RFC 5321 § 4.2.1: a reply whose text names no cause"
+)
 _SCHEME = re.compile(r"^\s*(?:smtp|x-[a-z0-9-]+|dns|unix|lmtp|http|local)\s*;\s*", re.I)
 
 
@@ -114,16 +119,24 @@ def _decided(said: Said, own: str, code: int, phase: Phase | None) -> Decision:
             "RFC 5321 § 4.2.3 (550); Outlook.com SMTP error codes (550)",
         )
     own_words = by_words(said.diagnostic, without=barred)
+    context = _without_phrases(said.context)
+    refused = said.action in {"failed", "delayed"}
     if own_words is not None and own_words.reason is Reason.POLICY:
         return own_words
     return (
-        by_words(said.context, weak=False, without=barred)
+        by_words(context, weak=False, without=barred)
         or own_words
-        or by_words(said.context, without=barred)
+        or by_words(context, without=barred)
         or by_words(_without_phrases(said.around), without=barred)
-        or by_numbers(code, _better(own, said.status))
-        or UNKNOWN
+        or _by_numbers(code, _better(own, said.status))
+        or (_UNSAID if refused and said.diagnostic.strip(_EMPTY) else UNKNOWN)
     )
+
+
+def _by_numbers(code: int, status: str) -> Decision | None:
+    """As for a reply, but a refusal that names no cause is no refusal of the sender."""
+    found = by_numbers(code, status)
+    return _UNSAID if found is not None and found.reason is Reason.REJECTED else found
 
 
 def _without_phrases(text: str) -> str:

@@ -12,7 +12,10 @@ _ADDRESS: Final = re.compile(
     rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){0,8})"
 )
 _IPV4: Final = re.compile(rb"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
-_KEPT: Final = re.compile(rb"mailer-daemon|postmaster|abuse|noreply|no-reply|mail-daemon", re.I)
+_KEPT: Final = re.compile(
+    rb"mailer-daemon|post[-_]?master|abuse|noreply|no-reply|mail-daemon|microsoftexchange[0-9a-f]{0,32}",
+    re.I,
+)
 _PROVIDER: Final = re.compile(
     rb"(?:docomo|ezweb|softbank|gmail|googlemail|outlook|hotmail|live|yahoo|aol|icloud|gmx|web|mail|"
     rb"yandex|qq|163|126|orange|free|t-online|comcast|zoho)\.[a-z]{2,3}(?:\.[a-z]{2})?",

@@ -24,7 +24,16 @@ from edge.returns.texts import addresses, first_address, reply_in, without_tags
 
 RFC3464: Final = "RFC 3464"
 
-_REPLIED = re.compile(r"^\s*(?:re|aw|sv|antw|fwd?|wg|rv|tr|回复|转发)\s?[:：]", re.I)
+_REPLIED = re.compile(
+    r"^\s*(?:re|aw|sv|antw|fwd?|wg|rv|tr|回复|转发|(?:not )?read|gelesen"
+    r"|accepted|declined|tentative|zugesagt|abgesagt)\s?[:：]",
+    re.I,
+)
+_FAILED_REPLY = re.compile(
+    r"^\s*re:.{2,300}:\s.{0,40}(?:non remis|delivery failed|undeliverable|non-?delivery)\W*$", re.I
+)
+"""A bounce's subject that is made of that of a reply."""
+
 _ORDER: Final = ("failed", "delayed", "delivered", "relayed", "expanded")
 
 
@@ -51,6 +60,7 @@ def read(raw: bytes) -> Report:
     report = (
         _complaint(mail)
         or _status(mail)
+        or _wrapped(mail)
         or _automatic(mail)
         or _notice(mail)
         or _older(mail)
@@ -178,6 +188,18 @@ def _status(mail: Mail) -> Report | None:
     )
 
 
+def _wrapped(mail: Mail) -> Report | None:
+    """The report that another mail system has put into a message of its own, and passed on."""
+    if mail.head is None or not automatic.from_daemon(mail.headers):
+        return None
+    if not delivery_status.found_in(mail.head):
+        return None
+    for part in mail.parts:
+        if returned.is_returned(part):
+            return _status(_taken_apart(part.decoded))
+    return None
+
+
 def _is_vague(groups: list[Said]) -> bool:
     return any(not group.recipient or not group.diagnostic for group in groups)
 
@@ -219,14 +241,22 @@ def _as_notice(mail: Mail) -> notices.Notice:
         text=mail.notice,
         header=tuple(dict.fromkeys(header)),
         ours=frozenset(ours - {one.lower() for one in mail.known.recipients}),
+        host=_host_of(mail.headers),
         sent_to=mail.known.recipients,
     )
+
+
+def _host_of(headers: Headers) -> str:
+    """The domain that a provider's daemon writes from: of names that it gives without one."""
+    author = first_address(headers.get("from")).lower()
+    local, _, host = author.partition("@")
+    return host if local in {"mailer-daemon", "postmaster"} and host.count(".") == 1 else ""
 
 
 def _automatic(mail: Mail) -> Report | None:
     content = mail.headers.get("content-type")
     kind = mime.parameters(content).get("report-type", "").lower()
-    daemon = automatic.from_daemon(mail.headers)
+    daemon = automatic.by_daemon(mail.headers)  # vacation programs write with an empty path too
     found = automatic.kind_of(mail.headers, daemon=daemon, report=kind)
     if found is None or (daemon and _looks_returned(mail)):
         return None
@@ -236,8 +266,9 @@ def _automatic(mail: Mail) -> Report | None:
 def _signs(mail: Mail) -> int:
     """How much the header looks like that of a bounce."""
     subject = mail.headers.get("subject")
-    count = int(automatic.from_daemon(mail.headers))
-    count += bool(formats.SUBJECT.search(subject))
+    told = bool(formats.SUBJECT.search(subject))
+    count = int(automatic.by_daemon(mail.headers) or (told and automatic.null_path(mail.headers)))
+    count += told
     count += 2 * mail.headers.has("x-failed-recipients")
     count += mail.headers.get("content-type").lower().startswith("multipart/report")
     return count
@@ -252,12 +283,17 @@ def _notice(mail: Mail) -> Report | None:
     """A bounce for people; sure enough of it only by several signs together."""
     signs = _signs(mail)
     replied = bool(_REPLIED.search(mail.headers.get("subject")))
-    if not signs or (replied and not automatic.from_daemon(mail.headers)):
+    opening = bool(_FAILED_REPLY.search(mail.headers.get("subject")))
+    if not signs or (replied and not automatic.by_daemon(mail.headers) and not opening):
         return None
     known = formats.recognised(mail.notice[: notices.MOST_TEXT])
-    if known is None and signs >= 2 and _quotes_a_server(mail.notice):
+    if known is None and signs >= 2 and _may_be_any_language(mail):
         known = formats.UNKNOWN
-    if known is None or (known.name == "other" and signs < 2 and mail.head is None):
+    stated = bool(formats.STATES.search(mail.notice[:2_000]))
+    if signs < 2 and _is_between_people(mail):
+        return None
+    unsure = signs < 2 and mail.head is None and not stated
+    if known is None or (known.name == "other" and unsure):
         return None
     delayed = _is_delayed(mail)
     action = "delayed" if delayed else "failed"
@@ -269,7 +305,10 @@ def _notice(mail: Mail) -> Report | None:
     told = any(one.reason is not Reason.UNDEFINED for one in kept)
     if told and known.name in {"other", "unknown", "languages"}:  # whatever else is named there
         kept = [one for one in kept if one.reason is not Reason.UNDEFINED]
-    if not told and (signs < 2 or (known.name == "other" and mail.head is None and signs < 3)):
+    own = known.name not in {"other", "unknown", "languages"} and automatic.by_daemon(mail.headers)
+    enough = 1 if own or (stated and _looks_returned(mail)) else 2
+    bare = known.name == "other" and mail.head is None and signs < 3 and not stated
+    if not told and (signs < enough or bare):
         return None
     if not kept and not (signs >= 2 and known.name != "other"):
         return None
@@ -279,6 +318,18 @@ def _notice(mail: Mail) -> Report | None:
         source=known.source,
         recipients=tuple(kept),
     )
+
+
+def _may_be_any_language(mail: Mail) -> bool:
+    return automatic.by_daemon(mail.headers) or _quotes_a_server(mail.notice)
+
+
+def _is_between_people(mail: Mail) -> bool:
+    """Whether a mail's author is no mail system, and it answers another or is a list's."""
+    if automatic.from_daemon(mail.headers):
+        return False
+    names = ("in-reply-to", "list-unsubscribe", "list-post", "user-agent", "x-mailer")
+    return any(mail.headers.has(name) for name in names)
 
 
 def _is_delayed(mail: Mail) -> bool:

@@ -42,10 +42,13 @@ MARKS: Final = re2.compile(
     r"|-{2,12} ?(?:ursprüngliche nachricht|message (?:d'origine|original)|mensaje original|mensagem original|messaggio originale|исходное сообщение|原始邮件|元のメッセージ).{0,30}"
     r"|(?:-{1,5} ?)?original message (?:headers?|follows|text|header)[ :.-]{0,60}"
     r"|the (?:original message|header|headers|first \d+ lines|message|text of your) (?:was|of|follows?|are|is) ?(?:attached|included|returned|below|follow|the original|your original)?[^\n]{0,60}:"
+    r"|original message as received[^\n]{0,40}"
+    r"|(?:possibly )?truncated (?:original )?message follows:?|\|-{5,40} ?message text follows[^\n]{0,60}"
+    r"|(?:a )?copy of the original message (?:is )?(?:below|follows)[^\n]{0,40}|old message:"
     r"|message headers? (?:follow|of)[^\n]{0,40}|header of the original message:?|-{3,} ?header ?-{3,}"
     r"|(?:copy|text|header|headers|contents) of (?:the |your )?(?:original |returned |undelivered )?(?:message|mail|email)[^\n]{0,40}:"
-    r"|ursprüngliche nachrichtenkopfzeilen:?|en-têtes de message d'origine ?:?|en-têtes du message d'origine ?:?|encabezados de mensaje originales:?|cabeçalhos originais[^\n]{0,30}|intestazioni originali[^\n]{0,40}|исходные заголовки[^\n]{0,30}|元のメッセージ ?ヘッダー:?|原始邮件头:?|oorspronkelijke berichtkoppen:?"
-    r"|={5,60} ?(?:returned|original) message[^\n]{0,40}|your (?:original )?message (?:follows|reads|was)[^\n]{0,40}:"
+    r"|ursprüngliche nachrichtenkopfzeilen:?|en-têtes de message d'origine ?:?|en-têtes du message d'origine ?:?|encabezados (?:de mensaje originales|originales del mensaje):?|oryginalne nagłówki[^\n]{0,40}:?|ursprungliga meddelande[^\n]{0,30}|opprinnelige meldingshoder:?|oprindelige (?:meddelelses|brev)[^\n]{0,30}|özgün ileti[^\n]{0,40}|원본 메시지[^\n]{0,20}|cabeçalhos originais[^\n]{0,30}|intestazioni originali[^\n]{0,40}|исходные заголовки[^\n]{0,30}|元のメッセージ ?ヘッダー:?|原始邮件头:?|oorspronkelijke berichtkoppen:?"
+    r"|={5,60} ?(?:returned|original) message[^\n]{0,40}|your (?:original )?message (?:(?:follows|reads)[^\n]{0,40}|was(?: as follows)?) ?:"
     r"|(?:received: (?:from|by)|return-path: ?<|x-mozilla-status:|delivered-to: |dkim-signature: v=)[^\n]{0,200}"
     r")[ \t]{0,8}$",
 )

@@ -7,6 +7,94 @@ from edge.returns.rules import rule
 
 FIRST: Final = (
     rule(
+        "mailbox-without-space",
+        Reason.MAILBOX_FULL,
+        "RFC 3463 X.2.2",
+        r"""
+        \bmail quota (is )?exceeded|/var/(spool/)?mail/[^ ]{1,80} has reached|(mailbox|inbox) (has )?(reached|exceeded|hit) (its |the )?(maximum |max |allowed )?(size|capacity|storage|limit)|insufficient (disk |storage )?(space|storage) (in|for|on) (the |this |his |her )?(recipient|mailbox|user|account)
+        """,
+    ),
+    rule(
+        "size-in-bytes",
+        Reason.TOO_BIG,
+        "RFC 1870 § 6.1; RFC 3463 X.2.3",
+        r"""
+        maximum number of (bytes|octets|kilobytes)
+        """,
+    ),
+    rule(
+        "unknown-surely",
+        Reason.USER_UNKNOWN,
+        "Exim recipient verification; cPanel; Gmail SMTP errors 5.1.1",
+        r"""
+        no such (person|user) (at|here)|no such domain user|account that you tried to reach does not exist
+        """,
+    ),
+    rule(
+        "domain-surely",
+        Reason.HOST_UNKNOWN,
+        "RFC 3463 X.1.2",
+        r"""
+        host lookup did not find any|did not find any mx|unknown (recipient|destination) domain|(recipient|destination) domain (is )?unknown
+        """,
+    ),
+    rule(
+        "new-address",
+        Reason.MOVED,
+        "RFC 5321 § 3.4 (551); RFC 3463 X.1.6; Postfix relocated(5)",
+        r"""
+        (my|his|her|their|its|the) new (e-?mail )?address( of [^.;]{1,40})? is|user has moved to
+        """,
+    ),
+    rule(
+        "inactive-mailbox",
+        Reason.SUSPENDED,
+        "RFC 3463 X.2.1; Yahoo and AT&T bounce texts",
+        r"""
+        due to extended inactivity
+        """,
+    ),
+    rule(
+        "members-only",
+        Reason.FILTERED,
+        "Exchange NDR 5.7.1 RESOLVER.RST.AuthRequired, 5.7.124, 5.7.129 to 5.7.136: the recipient takes mail from some senders only",
+        r"""
+        resolver\.rst\.(authrequired|notauthori[sz]ed|sendernot)|\b5\.7\.(124|129|13[0-6])\b|delivery restriction check failed
+        """,
+    ),
+    rule(
+        "tls-required",
+        Reason.POLICY,
+        "RFC 3207 § 4 (530 Must issue a STARTTLS command first); RFC 8689",
+        r"""
+        must issue (a |the )?starttls|(tls|encryption) (is )?(required|mandatory)|requires? (tls|starttls|encryption|an encrypted)
+        """,
+    ),
+    rule(
+        "throttled-client",
+        Reason.RATE_LIMITED,
+        "Exchange Online 4.7.500 to 4.7.699: the sending address is throttled",
+        r"""
+        \b4\.7\.500\b|(messages|mails|e-?mails|recipients) per (hour|minute|day)|too many messages in (this|one|a single) (session|connection)|server busy\. please try again later from \[
+        """,
+    ),
+    rule(
+        "content-policy",
+        Reason.POLICY,
+        "PowerMTA bounce category policy-related; Cisco and Exchange content rules",
+        r"""
+        \bcontent polic(y|ies)\b
+        """,
+    ),
+    rule(
+        "malformed-header",
+        Reason.CONTENT,
+        "RFC 5322 § 3.6; Gmail SMTP errors 5.7.1 (missing or several From, Message-ID)",
+        r"""
+        header (field )?[^.;]{0,30}(is |are |was )?(missing|malformed|duplicated?)|(missing|malformed|invalid|duplicate|no) (resent-)?(from|to|date|message-?id|subject)?:? ?(header|field)s? (field|given|found|present|in)|contains? (an? )?(invalid|malformed|illegal|bad|bare) (message )?(header|cr|lf|line|mime|8-?bit|character)|no resent-from
+        """,
+    ),
+    rule(
         "blocked-address",
         Reason.BLOCKED,
         "Gmail SMTP errors 5.7.1; Outlook 5.7.606",
@@ -19,7 +107,7 @@ FIRST: Final = (
         Reason.SYSTEM,
         "Gmail SMTP errors 4.3.0",
         r"""
-        mail server temporarily rejected message|temporary lookup failure|unknown mailer error|database is corrupt
+        mail server (temporarily|permanently) rejected message|temporary lookup failure|database is corrupt|local configuration error|storedrv\.storage
         """,
     ),
     rule(
@@ -43,15 +131,15 @@ FIRST: Final = (
         Reason.SYSTEM_FULL,
         "RFC 3463 X.3.1; RFC 5321 § 4.2.3 (452)",
         r"""
-        insufficient disk space|insufficient system (storage|resources)|mail system full
+        insufficient disk space|insufficient system (storage|resources)|mail system full|(mail )?server('s)? (is )?out of (disk )?space
         """,
     ),
     rule(
         "transport-error",
         Reason.MAILER,
-        "Postfix: a transport that master(5) does not know",
+        "Postfix: a transport that master(5) does not know; Sendmail mailers(7), sysexits(3)",
         r"""
-        unknown mail transport error
+        unknown mail transport error|unknown mailer error
         """,
     ),
     rule(
@@ -59,7 +147,7 @@ FIRST: Final = (
         Reason.BLOCKED,
         "Cloudmark and IronPort gateways; Mail.ru; Exchange Online 4.7.550",
         r"""
-        mail from \[?[0-9a-f.:]{3,45}\]? (is |was )?(rejected|refused|denied|blocked)|not allowed to connect|rejected by reputation|denied \[client|your access to (submit messages to )?this (e-?mail|mail) system (has been|was)|too many spams? from your ip|sender ip on list
+        mail from \[?[0-9a-f.:]{3,45}\]? (is |was )?(rejected|refused|denied|blocked)|not allowed to connect|intrusion prevention active|rejected by reputation|denied \[client|your access to (submit messages to )?this (e-?mail|mail) system (has been|was)|too many spams? from your ip|sender ip on list
         """,
     ),
     rule(
@@ -75,7 +163,7 @@ FIRST: Final = (
         Reason.FILTERED,
         "Facebook RCP-P3; Exchange NDR 5.7.1",
         r"""
-        (recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
+        (recipient|user|addressee) (has )?(chosen|decided|opted|elected) not to|(refused|rejected|blocked) by (a |the )?(personal )?filter|(this|the) (user|recipient|addressee)('s)? (personal |own )?(block|black) ?list|(they are|recipients? (is|are)|user is) not accepting (e-?)?mail from|(recipient|user|account|mailbox owner) has blocked|(does|do) not accept (e-?)?mail from (you|this sender|the sender|your address)\b|rcp-p3
         """,
     ),
     rule(
@@ -142,7 +230,7 @@ RULES: Final = (
         Reason.SPAM,
         "Gmail SMTP errors 5.7.1; Yandex, Mail.ru, QQ, 163, GMX, Comcast and Apple (CS01, HM08) pages; SpamAssassin, amavisd-new, Barracuda, Cisco IronPort, Mimecast and Exchange content filter replies",
         r"""
-        \bspam\b|spam[- ]?(like|score|content|filter|message|mail|detect|check|assassin|trap|ness|rejected)|spammy|anti-?spam|unsolicited|junk ?(mail|e-?mail)?\b|\bu[cb]e\b|\bube\b|bulk (e-?mail|mail)|mass mail|suspicion of|mail content denied|considered (as )?(spam|unsolicited)|looks like (spam|unsolicited|a )|likely (unsolicited|spam|suspicious)|appears to be (spam|unsolicited|junk|un)|high probability of|bayes|rspamd|dspam|\bdcc\b|razor|pyzor|cloudmark|content (was )?rejected|blocked by (bulk|content|message|spam)|message content rejected|rejected (due to|by|because of|for) (the )?(spam|content|antispam|message content|suspicious)|suspicious (content|message|mail|url|link|due|activity)|message refused by|scored? (too high|\d|above)|exceeds? (the )?(spam|junk)|message (has been |was )?(blocked|quarantined) (by|due|because)[^.;]{0,30}(content|filter|spam)|(advertis\w+|marketing) (mail|message)|nous (avons )?d.tect|pourriel|ind.sirable|correo (no deseado|basura)|спам|垃圾|迷惑メール|スパム|스팸|werbe|(contains|contained|include)[^.;]{0,30}\b(url|link|domain)[^.;]{0,40}(list|block|blacklist|surbl)|denied by (content|spam)|unacceptable content|message (contains|contained) (unwanted|suspicious|prohibited|forbidden)|mxthunder|5\.7\.1 content
+        \bspam\b|spam[- ]?(like|score|content|filter|message|mail|detect|check|assassin|trap|ness|rejected)|spammy|\bspamm(er|ing)|anti-?spam|unsolicited|junk ?(mail|e-?mail)?\b|\bu[cb]e\b|\bube\b|bulk (e-?mail|mail)|mass mail|suspicion of|mail content denied|considered (as )?(spam|unsolicited)|looks like (spam|unsolicited|a )|likely (unsolicited|spam|suspicious)|appears to be (spam|unsolicited|junk|un)|high probability of|bayes|rspamd|dspam|\bdcc\b|razor|pyzor|cloudmark|content (was )?rejected|blocked by (bulk|content|message|spam)|message content rejected|rejected (due to|by|because of|for) (the )?(spam|content|antispam|message content|suspicious)|suspicious (content|message|mail|url|link|due|activity)|message refused by|scored? (too high|\d|above)|exceeds? (the )?(spam|junk)|message (has been |was )?(blocked|quarantined) (by|due|because)[^.;]{0,30}(content|filter|spam)|(advertis\w+|marketing) (mail|message)|nous (avons )?d.tect|pourriel|ind.sirable|correo (no deseado|basura)|спам|垃圾|迷惑メール|スパム|스팸|werbe|(contains|contained|include)[^.;]{0,30}\b(url|link|domain)[^.;]{0,40}(list|block|blacklist|surbl)|denied by (content|spam)|unacceptable content|message (contains|contained) (unwanted|suspicious|prohibited|forbidden)|mxthunder|5\.7\.1 content
         """,
     ),
     rule(

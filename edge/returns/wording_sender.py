@@ -18,7 +18,7 @@ RULES: Final = (
         (invalid|bad|illegal|malformed) (mail from|return path|reverse path|envelope from|from address)
         mail from:? ?(address|command|domain|header)[^.;]{0,40}(rejected|not allowed|not exist|does not|doesn't|is not|must)
         your (envelope sender|sender address|return address|from address|envelope) [^.;]{0,60}(not|in my badmailfrom|denied|rejected|invalid|list)
-        badmailfrom|bad_mail_from|senders? domain must exist
+        verification failed for <?a@b|invalid dns mx or a|domain name required for sender|badmailfrom|bad_mail_from|senders? domain must exist
         sending (address|domain) (is )?(rejected|not accepted|not allowed|blocked)|blocked sender
         (not|isn't|never) accept(ing|ed)? (e?-?mail|messages?) from (this|that|your|the) (sender|domain|address|return)
         we (do not|don't|will not|won't) accept (mail|e-?mail|messages?) from (your|this|that) (domain|sender|address)

@@ -7,7 +7,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent / "fixtures"
-MAILS = ("machine", "people", "held_out", "held_out_again", "held_out_third", "ordinary", "more")
+MAILS = (
+    "machine",
+    "people",
+    "held_out",
+    "held_out_again",
+    "held_out_third",
+    "ordinary",
+    "more",
+    "second",
+    "shapes",
+    "third",
+    "fourth",
+    "fifth",
+)
 
 
 class Expected(NamedTuple):
@@ -43,6 +56,9 @@ def fixtures() -> list[Fixture]:
 
 def diagnostics() -> list[tuple[str, str]]:
     """Reason and text of each labelled diagnostic."""
-    text = (HERE / "diagnostics.txt").read_text(encoding="utf-8")
+    places = ("", "second_", "third_", "fourth_")
+    text = "\n".join(
+        (HERE / f"{place}diagnostics.txt").read_text(encoding="utf-8") for place in places
+    )
     rows = [line.split(" | ", 1) for line in text.splitlines() if not line.startswith("#")]
     return [(row[0], row[1]) for row in rows if len(row) == 2]
