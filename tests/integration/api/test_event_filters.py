@@ -68,7 +68,7 @@ def _events(number: int, at: int) -> list[Event]:
         one("failed", 7, "bob@example.org", OFFER, severity="permanent", reason="bounce"),
         one("opened", 6, "ann@example.net", OFFER),
         one("clicked", 5, "ann@example.net", OFFER, url="https://shop.example/"),
-        one("delivered", 4, "carl@example.net", NEWS),
+        one("delivered", 4, "carl@example.net", NEWS, reason="retried"),
         one("failed", 3, "bob.ann@example.net", NEWS, severity="temporary", reason="generic"),
         one("opened", 2, "dora@example.net", ALONE),
     ]
@@ -89,6 +89,8 @@ CASES: list[tuple[list[tuple[str, str]], str]] = [
     ([("event", "opened AND clicked")], ""),
     ([("event", "delivered OR opened OR failed OR unsubscribed OR complained")], "23567"),
     ([("event", "open")], ""),
+    ([("event", "delivered")], "5"),  # counted apart, as it took several attempts
+    ([("event", "failed")], "26"),
     ([("recipient", "ann@example.net")], "034"),
     ([("recipient", "Ann@Example.net")], "034"),
     ([("recipient", "example.org")], "12"),
