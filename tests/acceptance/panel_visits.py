@@ -52,7 +52,7 @@ class Visit:
         page.get_by_label("Name").fill(name)
         page.get_by_label("Password").fill(self.passwords[name])
         page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(f"{self.base}/logs")
+        page.wait_for_url(f"{self.base}/overview")
 
     def in_database(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do something with the edge's own database."""
