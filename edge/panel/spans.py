@@ -51,6 +51,11 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
         return buckets(self.begin, self.ending, self.by, 10_000)
 
     @property
+    def last_start(self) -> int:
+        """The start of the last of them."""
+        return floor(max(self.begin, self.ending - 1), self.by)
+
+    @property
     def before(self) -> "Span":
         """As much time directly before; by hour the same hours of the days before."""
         if self.by == "month":

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from edge.store import certificates
+from edge.store import certificates, domains, events
 from edge.store.pool import Connection
 from tests.acceptance.browsing import LOOKS, Reader
+from tests.acceptance.panel_figures import follows_the_tail, reads_a_definition, reads_the_chart
 from tests.acceptance.panel_visits import OWNER, PASSWORD, Visit, visiting
-from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, seed
+from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, Story, seed
 from tests.integration.run.serving import until
 
 JS = Path(__file__).parent / "js"
@@ -58,7 +59,7 @@ def _first_run(visit: Visit) -> None:
         page.get_by_role("button", name="Make me the owner").click()
         page.wait_for_url(f"{visit.base}/welcome")
         _looked_at(reader, "welcome")
-        for name in ("logs", "suppressions", "domains", "messages"):
+        for name in ("overview", "analytics", "logs", "suppressions", "domains", "messages"):
             page.goto(f"{visit.base}/{name}")
             _looked_at(reader, f"empty-{name}")
         page.goto(f"{visit.base}/welcome")
@@ -86,6 +87,7 @@ def _looked_at(reader: Reader, name: str) -> None:
 
 def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
     """Every page by name and address; those with a number in it are found by following links."""
+    yield from visit.figures()
     logs = f"{visit.base}/logs?domain={DOMAIN}"
     yield "logs", logs
     for kind in ("clicked", "failed"):
@@ -153,6 +155,8 @@ def test_every_page_is_legible_and_usable_however_it_is_looked_at(
         page, findings = reader.page, []
         for name, address in _pages(visit, page):
             page.goto(address)
+            if page.locator("#chart").count():
+                page.locator("#chart canvas").wait_for()
             reader.photograph(f"panel-{name}-{look}")
             findings += [f"{name}: {flaw}" for flaw in reader.flaws()]
             if look in EXAMINED:
@@ -300,3 +304,30 @@ def test_the_state_of_a_certificate_is_followed_by_itself(visit: Visit) -> None:
         page.wait_for_selector("#certificate-state:has-text('do not work without one')")
         assert page.evaluate("window.same") is True
         assert [one for one in reader.complaints if not EXPECTED.search(one)] == []
+
+
+def test_figures_are_read_and_followed(visit: Visit) -> None:
+    """The chart by keyboard, a definition, and the newest events that come by themselves."""
+
+    async def complain(conn: Connection) -> None:
+        domain = await domains.get(conn, DOMAIN)
+        story = Story(domain.number, time.time_ns() // 1000)
+        story.event("complained", f"20261125.news@{DOMAIN}", "complainer@example.org", 0)
+        async with conn.transaction():
+            await events.add(conn, events.prepare(story.batch, now_us=story.now))
+
+    with visit.visitor(OWNER, **WIDE) as reader:
+        reads_the_chart(visit, reader.page)
+        reads_a_definition(reader.page)
+        reader.photograph("panel-overview-narrow")
+        follows_the_tail(visit, reader.page, lambda: visit.in_database(complain))
+        assert reader.complaints == []
+    with visit.visitor("ian@example.com", java_script_enabled=False, **WIDE) as reader:
+        page = reader.page
+        assert page.url == f"{visit.base}/overview"
+        page.get_by_role("link", name="Refresh").press("Enter")
+        assert "•••@example.net" in page.inner_text("#tail")
+        page.get_by_role("combobox", name="Time").select_option("30d")
+        page.get_by_role("button", name="Show").press("Enter")
+        page.wait_for_url(re.compile("span=30d"))
+        assert page.locator("table.tight tbody tr").count() == 30

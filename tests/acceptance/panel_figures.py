@@ -1,0 +1,61 @@
+"""What the browser does on the pages of figures; run by the panel's tests, on their edge."""
+
+from collections.abc import Callable
+
+from playwright.sync_api import Page
+
+from tests.acceptance.panel_visits import Visit
+from tests.integration.panel.seeding import DOMAIN
+
+
+def reads_the_chart(visit: Visit, page: Page) -> None:
+    """Drawn from the panel's own JSON; read by keyboard; its legend and its views are buttons."""
+    page.goto(f"{visit.base}/overview?domain={DOMAIN}")
+    chart = page.locator("#chart canvas")
+    chart.wait_for()
+    page.locator("#chart [role=img]").focus()
+    page.keyboard.press("End")
+    told = page.locator("#chart .reading")
+    assert "Opened" in told.inner_text()
+    assert told.inner_text() == page.locator("#told").text_content()
+    last = page.locator("table.tight tbody tr").first.locator("th, td").all_text_contents()
+    assert told.inner_text().startswith(f"{last[0]}: Delivered {last[2]}")
+    button = page.get_by_role("button", name="Opened", exact=True)
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    page.keyboard.press("Tab")
+    page.get_by_label("Count").select_option("people")
+    assert page.locator("#chart .legend button").count() == 7
+    page.get_by_label("Count").select_option("unique")
+    assert page.locator("#chart .legend button").count() == 2
+    width = page.locator("#chart canvas").bounding_box()
+    page.set_viewport_size({"width": 700, "height": 800})
+    page.wait_for_function(
+        "before => document.querySelector('#chart canvas').clientWidth < before",
+        arg=width["width"] if width else 0,
+    )
+
+
+def reads_a_definition(page: Page) -> None:
+    """A number's definition opens by keyboard and closes with Escape."""
+    button = page.get_by_role("button", name="What is opened?")
+    button.focus()
+    page.keyboard.press("Enter")
+    told = page.locator("#what-opened")
+    assert told.is_visible()
+    assert "people and machines" in told.inner_text()
+    page.keyboard.press("Escape")
+    assert not told.is_visible()
+
+
+def follows_the_tail(visit: Visit, page: Page, happen: Callable[[], None]) -> None:
+    """What happens appears by itself; not while the tail is paused."""
+    page.goto(f"{visit.base}/overview?domain={DOMAIN}")
+    page.get_by_role("button", name="Pause").click()
+    first = page.locator("#tail tbody tr").first.inner_text()
+    happen()
+    page.evaluate("window.same = true")
+    assert page.locator("#tail tbody tr").first.inner_text() == first
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_selector("#tail td:has-text('complainer@example.org')")
+    assert page.evaluate("window.same") is True
