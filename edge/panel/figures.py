@@ -3,16 +3,17 @@
 All are metrics of :mod:`edge.model.metrics`, asked by :mod:`edge.store.metrics`, as the API's are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from edge.model.conditions import EQUAL, Condition
+from edge.model.metrics import Sum, sums_of, values
 from edge.panel.spans import Span
 from edge.store import metrics
-from edge.store.metrics import Answer, Question
+from edge.store.metrics import Counted, Question
 from edge.store.pool import Connection
 
 Values = Mapping[str, int | str]
@@ -126,45 +127,56 @@ def question(
     )
 
 
+class _Counts:
+    """Sums that are counted up, key by key."""
+
+    def __init__(self, sums: Sequence[Sum], uses: Mapping[str, Sequence[Sum]]) -> None:
+        self._found = dict.fromkeys(sums, 0)
+        self._uses = uses
+
+    def add(self, one: Counted) -> None:
+        """Count one key's events where they belong."""
+        for each in self._uses[one.key]:
+            self._found[each] += one.unique if each.unique else one.total
+
+    def values(self) -> Values:
+        """The metrics that follow."""
+        return values(IN_ALL, self._found)
+
+
 async def series(
-    conn: Connection,
-    domains: tuple[int, ...],
-    span: Span,
-    *,
-    people: bool,
-    now_us: int,
-) -> Series:
-    """The figures of the overview over time; of people only, if so asked."""
-    asked = question(domains, span, IN_ALL, (PEOPLE,) if people else ())
-    asked = msgspec.structs.replace(
-        asked, dimensions=("time",), limit=len(span.starts) or 1, aggregates=True
-    )
-    answer = await metrics.ask(conn, asked, now_us=now_us)
-    found = {row.values[0]: row.metrics for row in answer.rows}
+    conn: Connection, domains: tuple[int, ...], span: Span, *, now_us: int
+) -> tuple[Series, Series]:
+    """The figures of the overview over time: of everybody, and of people only."""
+    asked = question(domains, span, IN_ALL, ())
+    asked = msgspec.structs.replace(asked, dimensions=("time", "bot"))
+    found, since = await metrics.counted_since(conn, asked, now_us=now_us)
+    sums = sums_of(IN_ALL)
+    uses = {key: [one for one in sums if one.counts(key)] for key in {one.key for one in found}}
     starts = span.starts
-    rows: list[Values] = [found.get(start, nothing(IN_ALL)) for start in starts]
-    return Series(starts, rows, answer.aggregates, answer.counted_from)
+    both = []
+    for people in (False, True):
+        whole = _Counts(sums, uses)
+        rows = {start: _Counts(sums, uses) for start in starts}
+        for one in found:
+            at, bot = one.values
+            if not (people and bot):
+                rows[at].add(one)
+                whole.add(one)
+        shown = [rows[start].values() for start in starts]
+        both.append(Series(starts, shown, whole.values(), since))
+    return both[0], both[1]
 
 
 async def whole(
-    conn: Connection,
-    domains: tuple[int, ...],
-    span: Span,
-    *,
-    people: bool,
-    now_us: int,
+    conn: Connection, domains: tuple[int, ...], span: Span, *, now_us: int
 ) -> Values | None:
     """The figures of all of a span; None where not all of it can be counted any more."""
-    asked = question(domains, span, IN_ALL, (PEOPLE,) if people else ())
+    asked = question(domains, span, IN_ALL, ())
     answer = await metrics.ask(conn, asked, now_us=now_us)
-    if incomplete(answer, span):
+    if answer.counted_from > span.begin:
         return None
     return answer.rows[0].metrics if answer.rows else nothing(IN_ALL)
-
-
-def incomplete(answer: Answer, span: Span) -> bool:
-    """Whether the beginning of a span is not kept any more."""
-    return answer.counted_from > span.begin
 
 
 def change(now: int | str, before: int | str) -> str:

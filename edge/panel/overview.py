@@ -16,7 +16,6 @@ from edge.model.periods import DAY_US
 from edge.panel import figures, forms, rendering, spans
 from edge.panel.context import PANEL
 from edge.panel.figures import KINDS, Series, Values
-from edge.panel.spans import Span
 from edge.store import domains, event_pages
 from edge.store.event_pages import Place, Question
 from edge.store.filters import Filter
@@ -73,14 +72,6 @@ def _tile(kind: figures.Kind, total: Series, people: Series, before: Values | No
     )
 
 
-async def _both(
-    conn: Connection, numbers: tuple[int, ...], span: Span, now: int
-) -> tuple[Series, Series]:
-    total = await figures.series(conn, numbers, span, people=False, now_us=now)
-    people = await figures.series(conn, numbers, span, people=True, now_us=now)
-    return total, people
-
-
 async def show(request: web.Request) -> web.Response:
     """``GET /overview``. A question that is wrong is shown with its mistakes, and finds nothing."""
     panel, given = request.app[PANEL], forms.query(request)
@@ -91,8 +82,8 @@ async def show(request: web.Request) -> web.Response:
         found = await domains.list_domains(conn)
         name, numbers = chosen(request, found)
         if numbers and not given.mistakes:
-            total, people = await _both(conn, numbers, span, now)
-            before = await figures.whole(conn, numbers, span.before, people=False, now_us=now)
+            total, people = await figures.series(conn, numbers, span, now_us=now)
+            before = await figures.whole(conn, numbers, span.before, now_us=now)
             told["tiles"] = [_tile(kind, total, people, before) for kind in KINDS]
             told["rows"] = list(zip(total.starts, total.rows, people.rows, strict=True))[::-1]
             told["since"] = total.since if total.since > span.begin else None
@@ -136,7 +127,7 @@ async def chart(request: web.Request) -> web.Response:
     given.check()
     async with panel.connection() as conn:
         _, numbers = chosen(request, await domains.list_domains(conn))
-        total, people = await _both(conn, numbers, span, now)
+        total, people = await figures.series(conn, numbers, span, now_us=now)
     views: dict[str, dict[str, list[int | str]]] = {"total": {}, "unique": {}, "people": {}}
     for kind in KINDS:
         views["total"][kind.name] = [row[kind.total] for row in total.rows]

@@ -95,15 +95,22 @@
     const line = colour("line"), soft = colour("soft");
     const axis = { stroke: soft, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 },
       font: "12px system-ui, sans-serif" };
-    const months = data.by === "month";
+    const step = Math.max(1, Math.ceil(data.times.length * 84 / Math.max(place.clientWidth, 200)));
+    const short = (seconds, index) => {
+      const text = when(seconds);
+      if (data.by === "month") return text;
+      if (data.by === "day") return text.slice(5);
+      return text.endsWith(" 00:00") || !index ? `${text.slice(11)}\n${text.slice(5, 10)}`
+        : text.slice(11);
+    };
     const options = {
       width: Math.max(place.clientWidth, 200), height: 280, legend: { show: false },
       tzDate: (stamp) => window.uPlot.tzDate(new Date(stamp * 1e3), "Etc/UTC"),
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: true }, y: { range: (_, low, high) => [0, Math.max(high * 1.05, 4)] } },
       axes: [
-        months ? { ...axis, values: (_, all) => all.map(when), splits: () => data.times.filter(
-          (_, place_) => place_ % Math.ceil(data.times.length / 8) === 0), space: 70 } : axis,
+        { ...axis, values: (_, all) => all.map(short),
+          splits: () => data.times.filter((_, index) => index % step === 0) },
         { ...axis, size: 64, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4,
           5e4, 1e5, 2e5, 5e5, 1e6, 2e6, 5e6, 1e7, 1e8], values: (_, all) => all.map(count) },
       ],
