@@ -3,7 +3,7 @@
 All are metrics of :mod:`edge.model.metrics`, asked by :mod:`edge.store.metrics`, as the API's are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -127,21 +127,28 @@ def question(
     )
 
 
-class _Counts:
-    """Sums that are counted up, key by key."""
+class Counts:
+    """Metrics from counted keys: :func:`edge.model.metrics.values` of their sums."""
 
-    def __init__(self, sums: Sequence[Sum], uses: Mapping[str, Sequence[Sum]]) -> None:
-        self._found = dict.fromkeys(sums, 0)
-        self._uses = uses
+    def __init__(self, names: Sequence[str], uses: Mapping[str, Sequence[Sum]]) -> None:
+        self._names = names
+        self._zero = dict.fromkeys(sums_of(names), 0)
+        self.uses = uses
+        """The sums that the events of each key are part of."""
 
-    def add(self, one: Counted) -> None:
-        """Count one key's events where they belong."""
-        for each in self._uses[one.key]:
-            self._found[each] += one.unique if each.unique else one.total
+    @classmethod
+    def of(cls, names: Sequence[str], found: Iterable[Counted]) -> "Counts":
+        """For these metrics, and the keys that were found."""
+        sums, keys = sums_of(names), {one.key for one in found}
+        return cls(names, {key: [one for one in sums if one.counts(key)] for key in keys})
 
-    def values(self) -> Values:
-        """The metrics that follow."""
-        return values(IN_ALL, self._found)
+    def sum(self, found: Iterable[Counted]) -> dict[str, int | str]:
+        """The metrics of what was counted."""
+        sums = dict(self._zero)
+        for one in found:
+            for each in self.uses[one.key]:
+                sums[each] += one.unique if each.unique else one.total
+        return values(self._names, sums)
 
 
 async def series(
@@ -151,20 +158,15 @@ async def series(
     asked = question(domains, span, IN_ALL, ())
     asked = msgspec.structs.replace(asked, dimensions=("time", "bot"))
     found, since = await metrics.counted_since(conn, asked, now_us=now_us)
-    sums = sums_of(IN_ALL)
-    uses = {key: [one for one in sums if one.counts(key)] for key in {one.key for one in found}}
-    starts = span.starts
+    counts, starts = Counts.of(IN_ALL, found), span.starts
+    people = [one for one in found if not one.values[1]]
     both = []
-    for people in (False, True):
-        whole = _Counts(sums, uses)
-        rows = {start: _Counts(sums, uses) for start in starts}
-        for one in found:
-            at, bot = one.values
-            if not (people and bot):
-                rows[at].add(one)
-                whole.add(one)
-        shown = [rows[start].values() for start in starts]
-        both.append(Series(starts, shown, whole.values(), since))
+    for chosen in (found, people):
+        by_time: dict[int, list[Counted]] = {start: [] for start in starts}
+        for one in chosen:
+            by_time[one.values[0]].append(one)
+        rows: list[Values] = [counts.sum(by_time[start]) for start in starts]
+        both.append(Series(starts, rows, counts.sum(chosen), since))
     return both[0], both[1]
 
 
