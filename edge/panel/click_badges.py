@@ -6,7 +6,7 @@ link is worse than none.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from edge.rewriting import html_part
@@ -38,7 +38,7 @@ _BADGE: Final = (
 def drawn(html: str, links: Sequence[LinkReport], clicks: Mapping[int, int]) -> str | None:
     """The HTML with a badge in each link: its number (from 1), clicks, and share of all clicks.
 
-    ``clicks`` are numbers by position. None where no part of the message has just these links.
+    ``clicks`` are numbers by position. None where no part of the message has these links.
     """
     text = html.encode("utf-8", "replace").decode("latin-1")
     found = html_part.scan(text, "utf-8", _NONE).links
@@ -59,16 +59,35 @@ def drawn(html: str, links: Sequence[LinkReport], clicks: Mapping[int, int]) -> 
 
 
 def _positions(found: Sequence[FoundLink], links: Sequence[LinkReport]) -> list[int] | None:
-    """The positions of the links, from the part of the message that has the same ones."""
+    """The positions of the links, from the first part of the message that has all of them.
+
+    In their order; between and behind them there may be others, which footers brought.
+    """
     parts: dict[str, list[LinkReport]] = {}
     for one in links:
         if one.where != "text":
             parts.setdefault(one.part, []).append(one)
-    shape = [one.where for one in found]
     for listed in parts.values():
-        if [one.where for one in listed] == shape:
-            return [one.position for one in listed]
+        left = iter(listed)
+        positions = [_next(left, one) for one in found]
+        if None not in positions:
+            return [one for one in positions if one is not None]
     return None
+
+
+def _next(left: Iterator[LinkReport], link: FoundLink) -> int | None:
+    value = _bare(link.value)
+    return next((one.position for one in left if _same(one, link.where, value)), None)
+
+
+def _same(one: LinkReport, where: str, value: str) -> bool:
+    """Whether a link of the report, which shortens long ones, is this one."""
+    told = _bare(one.before)
+    return one.where == where and (told == value or (len(told) > 250 and value.startswith(told)))
+
+
+def _bare(url: str) -> str:
+    return "".join(url.split())
 
 
 def _tag_end(text: str, link: FoundLink) -> int | None:

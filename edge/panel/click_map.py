@@ -68,5 +68,7 @@ async def framed(request: web.Request) -> web.Response:
     counts = {one.position: one.total for one in clicks if one.position is not None}
     drawn = None
     if html and found.report is not None:
-        drawn = click_badges.drawn(html, found.report.links, counts)
+        shown = {one.part for one in found.report.parts if one.content_type == "text/html"}
+        links = [one for one in found.report.links if one.part in shown]
+        drawn = click_badges.drawn(html, links, counts)
     return previews.framed(drawn if drawn is not None else _ODD)

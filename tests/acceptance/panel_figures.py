@@ -59,3 +59,12 @@ def follows_the_tail(visit: Visit, page: Page, happen: Callable[[], None]) -> No
     page.get_by_role("button", name="Go on").click()
     page.wait_for_selector("#tail td:has-text('complainer@example.org')")
     assert page.evaluate("window.same") is True
+
+
+def draws_the_map(visit: Visit, page: Page, domain: str) -> None:
+    """The newest stored message, with what was clicked beside its links, in a frame."""
+    page.goto(f"{visit.base}/analytics/links?domain={domain}")
+    page.get_by_role("link", name="A test message").first.click()
+    page.wait_for_selector("text=Nobody has clicked in this message")
+    link = page.frame_locator("iframe").locator("a")
+    assert link.inner_text().startswith("1: 0")

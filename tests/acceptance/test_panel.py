@@ -17,7 +17,12 @@ from playwright.sync_api import Page
 from edge.store import certificates, domains, events
 from edge.store.pool import Connection
 from tests.acceptance.browsing import LOOKS, Reader
-from tests.acceptance.panel_figures import follows_the_tail, reads_a_definition, reads_the_chart
+from tests.acceptance.panel_figures import (
+    draws_the_map,
+    follows_the_tail,
+    reads_a_definition,
+    reads_the_chart,
+)
 from tests.acceptance.panel_visits import OWNER, PASSWORD, Visit, visiting
 from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, Story, seed
 from tests.integration.run.serving import until
@@ -256,6 +261,8 @@ def test_a_test_message_is_sent_kept_and_explained(visit: Visit) -> None:
             page.get_by_role("link", name=re.compile("^Source")).click()
         assert b"Subject: A test message" in download.value.path().read_bytes()
         assert not any("/o/" in url and "email" in url for url in _fetched(reader))
+        draws_the_map(visit, page, SANDBOX)
+        reader.photograph("panel-click-map")
 
 
 def _fetched(reader: Reader) -> list[str]:

@@ -126,8 +126,13 @@ def test_another_shape_of_links_draws_nothing() -> None:
     """A number beside the wrong link is worse than none."""
     html = "<a href='https://example.com/'>x</a>"
     assert click_badges.drawn(html, [], {}) is None
-    assert click_badges.drawn(html, [_link(0), _link(1)], {}) is None
+    assert click_badges.drawn(html + html, [_link(0)], {}) is None
+    assert click_badges.drawn(html.replace(".com", ".org"), [_link(0)], {}) is None
     assert click_badges.drawn(html, [_link(0, "area")], {}) is None
+    footer = LinkReport(position=0, part="1", where="a", before="%unsubscribe_url%")
+    behind = click_badges.drawn(html, [footer, _link(1), _link(2)], {1: 5})
+    assert behind is not None
+    assert "2: 5 (100%)" in behind
     both = click_badges.drawn(html, [_link(0, "text", "1"), _link(1, "a", "2")], {1: 5})
     assert both is not None
     assert "2: 5 (100%)" in both
