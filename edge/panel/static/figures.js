@@ -58,7 +58,7 @@
   const DASHES = { sent: [2, 3], failed: [6, 3], complained: [2, 2], unsubscribed: [8, 3, 2, 3] };
   const style = () => getComputedStyle(document.documentElement);
   const colour = (name) => style().getPropertyValue(`--${name}`).trim();
-  const hidden = new Set(["sent"]);
+  const hidden = new Set();
   let data = null, plot = null, view = "total", at = null;
 
   const when = (seconds) => {
