@@ -15,12 +15,13 @@ ENV EDGE_DATA_DIR=/var/lib/edge \
     EDGE_CONTROL_BIND=0.0.0.0:8025 \
     EDGE_PANEL_BIND=0.0.0.0:8026 \
     EDGE_SMTP_BIND=0.0.0.0:2525 \
-    EDGE_SMTPS_BIND=0.0.0.0:2465
+    EDGE_SMTPS_BIND=0.0.0.0:2465 \
+    EDGE_RETURNS_BIND=0.0.0.0:2526
 
 USER edge
 WORKDIR /var/lib/edge
 VOLUME /var/lib/edge
-EXPOSE 8080 8443 8025 8026 2525 2465
+EXPOSE 8080 8443 8025 8026 2525 2465 2526
 
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["/opt/edge/bin/python", "-c", "import os, ssl, urllib.request; urllib.request.urlopen(('https' if os.environ.get('EDGE_CONTROL_TLS_CERT_FILE') else 'http') + '://127.0.0.1:8025/healthz', timeout=4, context=ssl._create_unverified_context())"]

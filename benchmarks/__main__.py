@@ -26,6 +26,7 @@ from benchmarks import (
     panel_pages,
     reading,
     request_cost,
+    returned,
     sending,
     sni_miss,
     start,
@@ -41,7 +42,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     module.NAME: module.run
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
-        *(instrumenting, dkim_signing, sending, webhooks, certificates),
+        *(instrumenting, dkim_signing, sending, webhooks, returned, certificates),
         *(tls_connection, certificate_memory, sni_miss, issuing, reading, panel_pages),
     )
 }

@@ -53,6 +53,7 @@ class Edge:
             "EDGE_LOG_LEVEL": "warning",
             "EDGE_PANEL_BIND": "127.0.0.1:0",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
+            "EDGE_RETURNS_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",
         }
         with data_dir.with_suffix(".log").open("ab") as log:

@@ -27,6 +27,7 @@ COMMANDS = (
     "queue",
     "suppression",
     "webhook",
+    "report",
     "outbox",
     "token",
     "events",

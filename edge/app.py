@@ -25,6 +25,7 @@ from edge.adapters import certificate_jobs, first_run, panel, reaching, webhooks
 from edge.adapters.child_process import only_one, short_slices
 from edge.adapters.first_run import control_url
 from edge.adapters.proxies import trusts
+from edge.adapters.returns import returns_server
 from edge.api.context import PATIENCE, Api
 from edge.clock import SystemClock
 from edge.ingest.key_files import KEY_DIRECTORY, KeyFiles
@@ -86,8 +87,8 @@ class Inheritance:
 
     ``dsn`` is Postgres' URL; ``parent_pipe`` becomes readable when the supervisor is gone;
     ``control`` is empty but for the one child that answers the control port, ``panel`` but for
-    control, ``smtp`` and ``smtps`` but for the one that takes mail, ``certificates`` is of
-    tracking; ``name`` is the machine's host name and ``edge_id`` the data directory's UUID.
+    control, ``smtp``, ``smtps`` and ``returns`` but for the one that takes mail, ``certificates``
+    is of tracking; ``name`` is the machine's host name and ``edge_id`` the data directory's UUID.
     """
 
     settings: Settings
@@ -98,6 +99,7 @@ class Inheritance:
     panel: list[socket.socket]
     smtp: list[socket.socket]
     smtps: list[socket.socket]
+    returns: list[socket.socket]
     certificates: Certificates | None
     control_context: ssl.SSLContext | None
     smtp_context: ssl.SSLContext | None
@@ -270,6 +272,7 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         probe_port=settings.acme_http_port,
         poster=partial(webhooks.poster_of, settings, SystemClock()),
         key_grace=settings.webhook_key_grace * 3600,
+        soft_run=settings.soft_run,
     )
 
 
@@ -362,10 +365,13 @@ async def _sending(inh: Inheritance) -> None:
             failures=settings.api_failures,
         )
         await submission.start(inh.smtp, inh.smtp_context, tasks, inh.smtps)
+        returning = returns_server(settings, inh.vault, opened, name)
+        await returning.start(inh.returns, inh.smtp_context, tasks)
         log.info("sending")
         dispatching = tasks.spawn("dispatch", dispatcher.run())
         await tasks.stopping.wait()
         await submission.drain()
+        await returning.drain()
         await dispatching
         await accepting
 

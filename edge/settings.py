@@ -19,6 +19,7 @@ from edge import crash, service_user
 from edge.certificate_settings import CertificateSettings, mistakes_together
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
+from edge.return_settings import ReturnSettings
 from edge.sending.routes import SANDBOX, parse_route
 from edge.setting_types import Address, Addresses, Bind, Durability, Networks, ReadableFile
 from edge.webhook_settings import WebhookSettings
@@ -26,7 +27,7 @@ from edge.webhook_settings import WebhookSettings
 PREFIX: Final = "EDGE_"
 
 
-class Settings(CertificateSettings, WebhookSettings, BaseSettings):
+class Settings(CertificateSettings, WebhookSettings, ReturnSettings, BaseSettings):
     """All settings; the fields' descriptions are the reference in ``docs/settings.md``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -58,11 +59,7 @@ class Settings(CertificateSettings, WebhookSettings, BaseSettings):
         Bind(host="127.0.0.1", port=8026), description="Control panel in a browser, host:port."
     )
     panel_url: str = Field(
-        "",
-        description=(
-            "The panel's address as browsers have it (behind a proxy, or by a name): only its host "
-            "and loopback names are answered; default: scheme and address of EDGE_PANEL_BIND."
-        ),
+        "", description="The panel's address as browsers have it; default: that of EDGE_PANEL_BIND."
     )
     panel_tls_cert_file: ReadableFile | None = Field(
         None, description="PEM certificate chain of the panel, which then speaks HTTPS only."

@@ -45,7 +45,7 @@ TICKET_KEYS: Final = 12 * 3600.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 _STARTUP_ONLY = frozenset(
     {"data_dir", "database_url", "http_bind", "https_bind", "control_bind", "smtp_bind"}
-    | {"smtps_bind", "panel_bind", "workers", "user", "master_key_file"}
+    | {"smtps_bind", "panel_bind", "returns_bind", "workers", "user", "master_key_file"}
 )
 
 
@@ -124,6 +124,7 @@ class Supervisor:
             panel=str(self._settings.panel_bind) if self._open.panel else None,
             smtp=str(self._settings.smtp_bind) if self._open.smtp else None,
             smtps=str(self._settings.smtps_bind) if self._open.smtps else None,
+            returns=str(self._settings.returns_bind) if self._open.returns else None,
             data_dir=str(self._settings.data_dir),
             database="embedded" if self._open.cluster else "EDGE_DATABASE_URL",
             user=self._open.user.name if self._open.user else None,
@@ -358,6 +359,7 @@ class Supervisor:
             panel=self._open.panel if child.work == app.CONTROL else [],
             smtp=self._open.smtp if child.work == app.SENDING else [],
             smtps=self._open.smtps if child.work == app.SENDING else [],
+            returns=self._open.returns if child.work == app.SENDING else [],
             certificates=self._open.certificates if mine else None,
             control_context=self._open.control_context,
             smtp_context=self._open.smtp_context,

@@ -59,6 +59,12 @@ class Bucket:
             self._left.popitem(last=False)
         return 0.0
 
+    def give_back(self, name: str) -> None:
+        """Undo one :meth:`take`: it turned out not to count."""
+        if name in self._left:
+            whole = min(float(self._limit), self._now(name) + 1.0)
+            self._left[name] = (whole, self._clock.monotonic())
+
     def _now(self, name: str) -> float:
         left, at = self._left.get(name, (float(self._limit), 0.0))
         if name not in self._left:

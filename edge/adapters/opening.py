@@ -31,6 +31,7 @@ class Opened:
     panel: list[socket.socket] = field(default_factory=list)
     smtp: list[socket.socket] = field(default_factory=list)
     smtps: list[socket.socket] = field(default_factory=list)
+    returns: list[socket.socket] = field(default_factory=list)
     certificates: Certificates | None = None
     control_context: ssl.SSLContext | None = None
     smtp_context: ssl.SSLContext | None = None
@@ -117,6 +118,7 @@ def _bind(
     if sends:  # where control runs, sending does too
         wanted["panel_bind"] = opened.panel
         wanted["smtp_bind"] = opened.smtp
+        wanted["returns_bind"] = opened.returns
         if opened.smtp_context is not None:
             wanted["smtps_bind"] = opened.smtps
     given = {}

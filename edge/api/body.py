@@ -61,6 +61,19 @@ async def read_body(request: web.Request, limit: int) -> Fields:
     return fields
 
 
+async def read_raw(request: web.Request, limit: int) -> bytes:
+    """A body as it is, of at most ``limit`` bytes; raises TooLarge and CallerError."""
+    if (request.content_length or 0) > limit:
+        raise _too_large(limit)
+    if not request.body_exists:
+        return b""
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await _whole(request, limit)
+    except TimeoutError:
+        raise CallerError(f"The body did not arrive within {SECONDS:.0f} s") from None
+
+
 def _too_large(limit: int) -> TooLarge:
     return TooLarge(f"The request body is larger than {limit} bytes")
 

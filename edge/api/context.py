@@ -17,6 +17,8 @@ from edge.model.errors import PeerError
 from edge.model.probe import probe_secret
 from edge.model.vault import Vault
 from edge.sending.accept import Acceptor
+from edge.sending.path_keys import PathKeys
+from edge.sending.returning import Returns
 from edge.store.api_keys import ApiKey
 from edge.store.pool import Connection, Pool
 from edge.throttle import Bucket
@@ -41,7 +43,8 @@ class Api:
     ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
     slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``resolvers`` (none: the system's) and ``probe_port`` are those of
-    the ``doctor``, which is made unless ``examiner`` is given. ``failures`` and ``rate`` are per
+    the ``doctor``, which is made unless ``examiner`` is given, ``soft_run`` that of
+    ``returns``. ``failures`` and ``rate`` are per
     minute, for each address and for each key; 0 is no limit. ``gate`` raises unless a certificate
     may be ordered for a host name; None while certificates are off. ``database`` is None until
     Postgres was reached. Who reads a large file holds ``files``: the rows of one take hundreds of
@@ -66,7 +69,9 @@ class Api:
     examiner: Doctor | None = None
     poster: Callable[[], Poster] | None = None
     key_grace: int = 86_400
+    soft_run: int = 5
     doctor: Doctor = field(init=False)
+    returns: Returns = field(init=False)
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
@@ -77,6 +82,12 @@ class Api:
             Looker(self.resolvers), probe_secret(self.vault), http_port=self.probe_port
         )
         self.failed = Bucket(self.failures, self.clock)
+        self.returns = Returns(
+            self.clock,
+            PathKeys(self.vault),
+            public_url=self.public_url,
+            soft_run=self.soft_run,
+        )
         self.requests = Bucket(self.rate, self.clock)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:

@@ -23,6 +23,7 @@ from edge.api import (
     lists,
     messages,
     outbox,
+    reports,
     stats,
     stored_messages,
     suppressions,
@@ -212,6 +213,12 @@ def _tags() -> list[Route]:
     return [*routes, Route("GET", f"{DOMAIN}/limits/tag", tags.limits, Need.READ)]
 
 
+_RETURNS: Final = (
+    Route("POST", "/v1/reports", reports.report, Need.WRITE),
+    Route("POST", "/v1/reports/explain", reports.explain, Need.READ),
+)
+
+
 ROUTES: Final = (
     *_DOMAINS,
     *_SENDING,
@@ -221,6 +228,7 @@ ROUTES: Final = (
     *_ANALYTICS,
     *_tags(),
     *_webhooks(),
+    *_RETURNS,
 )
 
 

@@ -144,3 +144,5 @@ def configure(level: str, role: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(threshold, logging.WARNING))
+    # It tells with a traceback what a stranger's broken mail makes its detectors stumble over.
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)

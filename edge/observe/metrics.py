@@ -55,6 +55,9 @@ CERTIFICATE_ALARMS: Counter
 CERTIFICATE_FAULTS: Gauge
 SUBMISSIONS: Counter
 SUBMITTING: Gauge
+RETURNS: Counter
+RETURNS_REFUSED: Counter
+RETURNS_CONNECTIONS: Gauge
 MESSAGES_ACCEPTED: Counter
 TAGS_DROPPED: Counter
 DELIVERIES: Counter
@@ -230,6 +233,21 @@ SPECS: Final = {
         "edge_submissions",
         "Messages over SMTP: accepted, or the reason of a refusal.",
         ("outcome",),
+    ),
+    "RETURNS": Spec(
+        Counter,
+        "edge_returns",
+        "Mail that came back, by what became of it and what it was.",
+        ("outcome", "kind"),
+    ),
+    "RETURNS_REFUSED": Spec(
+        Counter,
+        "edge_returns_refused",
+        "Commands and mails that the listener for returns refused, by reason.",
+        ("reason",),
+    ),
+    "RETURNS_CONNECTIONS": Spec(
+        Gauge, "edge_returns_connections_open", "Open SMTP connections of returns.", (), "livesum"
     ),
     "SUBMITTING": Spec(
         Gauge, "edge_submission_connections_open", "Open SMTP connections.", (), "livesum"

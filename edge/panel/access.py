@@ -46,7 +46,10 @@ async def show_login(request: web.Request) -> web.Response:
 
 
 async def login(request: web.Request) -> web.Response:
-    """``POST /login``. Failed attempts are counted by address and by name."""
+    """``POST /login``. Failed attempts are counted by address and by name.
+
+    Each is counted before it is looked at, so that many at the same time are many too.
+    """
     panel, given = request.app[PANEL], await forms.body(request)
     name = given.text("name", "", longest=panel_users.LONGEST_NAME).strip().lower()
     password = given.text("password", "", longest=panel_users.LONGEST)
@@ -67,18 +70,19 @@ async def login(request: web.Request) -> web.Response:
             ask_code=ask_code,
         )
 
-    if wait := max(panel.failed.wait(bucket) for bucket in buckets):
+    if wait := max(panel.failed.take(bucket) for bucket in buckets):
         response = again("Too many failed attempts; try again in a minute.", 429)
         response.headers[hdrs.RETRY_AFTER] = str(int(wait) + 1)
         return response
-    async with panel.connection() as conn:
+    async with panel.logins, panel.connection() as conn:
         now = panel.clock.now_us()
         proof = await panel_users.prove(conn, panel.vault, name, password, code, now_us=now)
+        if proof.code_missing or proof.user is not None:
+            for bucket in buckets:
+                panel.failed.give_back(bucket)
         if proof.code_missing:
             return again("Now the code of your second factor.", 401, ask_code=True)
         if proof.user is None:
-            for bucket in buckets:
-                panel.failed.take(bucket)
             log.warning("login failed", address=guard.address_of(request))
             return again(WRONG, 401)
         response = guard.see_other(target)

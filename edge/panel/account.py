@@ -63,11 +63,11 @@ async def show(request: web.Request) -> web.Response:
 async def _proved(request: web.Request, conn: Connection, password: str) -> None:
     """Whoever sits down at an open session does not take the account over: the password again."""
     panel, bucket = request.app[PANEL], f"address {network(request)}"
-    if panel.failed.wait(bucket):
+    if panel.failed.take(bucket):
         raise Forbidden("Too many failed attempts; try again in a minute.")
     if not await panel_users.has_password(conn, request[SESSION].name, password):
-        panel.failed.take(bucket)
         raise CallerError("That is not your password.")
+    panel.failed.give_back(bucket)
 
 
 async def change_password(request: web.Request) -> web.Response:

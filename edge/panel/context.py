@@ -19,6 +19,7 @@ from edge.panel.permissions import ALLOWED, Permit
 from edge.sending.accept import Acceptor
 from edge.sending.homes import Homes
 from edge.store.panel_sessions import Session
+from edge.store.panel_users import AT_ONCE
 from edge.store.pool import Connection, Pool
 from edge.throttle import Bucket
 
@@ -39,7 +40,8 @@ class Panel:
     address and for each name. ``sample`` is the address of the sample message, if there is one.
     ``geo_note`` is the attribution of the geolocation database; ``homes`` are the domains as
     sending has them, ``smtp`` is where submission listens. ``database`` is None until Postgres was
-    reached. Who reads a large file holds ``files``.
+    reached. Who reads a large file holds ``files``, and who
+    proves a password one of ``logins``: those wait before they take a connection.
     """
 
     clock: Clock
@@ -59,9 +61,11 @@ class Panel:
     database: Pool | None = None
     failed: Bucket = field(init=False)
     files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+    logins: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.failed = Bucket(self.failures, self.clock)
+        self.logins = asyncio.Semaphore(AT_ONCE)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for the length of an ``async with``.

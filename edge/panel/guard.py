@@ -20,7 +20,7 @@ from edge.model.errors import CallerError, EdgeError, NotFound, PeerError
 from edge.panel import rendering
 from edge.panel.context import FORM, PANEL, SESSION, Handler, Panel, form_token
 from edge.store import panel_sessions
-from edge.store.pool import REFUSED, TOO_SLOW, UNAVAILABLE
+from edge.store.pool import REFUSED, UNAVAILABLE
 from edge.throttle import network_of
 
 log = structlog.get_logger()
@@ -147,9 +147,6 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return _page(request, 404, str(error))
     except CallerError as error:
         return _page(request, 400, str(error))
-    except TOO_SLOW as error:
-        log.warning("page given up: its statement took too long", error=repr(error))
-        return _page(request, 503, TAKES_TOO_LONG)
     except _AWAY as error:
         log.warning("page refused: the database is away", error=repr(error))
         return _page(request, 503, "The database is not available just now; try again soon.")
@@ -163,9 +160,6 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
     return _page(request, 500, "That failed, and the server's log says why.")
 
 
-TAKES_TOO_LONG: Final = (
-    "That search takes too long. Narrow it: by days, by recipient, by a tag or by a kind of event."
-)
 _OF_HTTP: Final = {
     404: "There is no such page.",
     405: "This address takes no such request.",

@@ -5,6 +5,7 @@ from typing import Final
 from aiohttp import web
 
 from edge.model.domain import Domain
+from edge.model.errors import CallerError
 from edge.panel import domain_choice, forms, log_query, rendering
 from edge.panel.context import PANEL, may
 from edge.panel.log_query import Asked
@@ -31,7 +32,10 @@ async def show(request: web.Request) -> web.Response:
             wanted = log_query.wanted(asked, domain, given, now)
             if not given.mistakes:
                 question = Question(wanted, ascending=False, limit=LINES)
-                page = await event_pages.turn(conn, question, place)
+                try:
+                    page = await event_pages.turn(conn, question, place)
+                except CallerError as error:  # it takes too long to find out
+                    given.mistake(str(error))
     response = rendering.render(
         request,
         "logs.html",

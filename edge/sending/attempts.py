@@ -13,6 +13,7 @@ from edge import crash
 from edge.clock import Clock
 from edge.lifecycle import backoff
 from edge.model.errors import CallerError
+from edge.returns.reasons import Reason
 from edge.sending import retry
 from edge.sending.copies import Copies, Letter
 from edge.sending.events import Told
@@ -28,7 +29,7 @@ from edge.sending.outcomes import (
 )
 from edge.sending.reading import SECOND_US
 from edge.sending.relay import Accepted, Failed, Relay
-from edge.sending.replies import Reason, Reply, unanswered
+from edge.sending.replies import Reply, unanswered
 from edge.sending.routes import with_wishes
 from edge.store import messages
 from edge.store.deliveries import Delivery

@@ -11,8 +11,9 @@ import msgspec
 
 from edge.model.event import Event
 from edge.model.metrics import RETRIED
+from edge.returns.reasons import Reason
 from edge.sending.message import Origin
-from edge.sending.replies import Reason, Verdict
+from edge.sending.replies import Verdict
 from edge.store.suppressions import Block
 
 SUPPRESSED: Final = {
@@ -208,3 +209,61 @@ def failed(
             reason = "old"
     detail = _sent(told, recipient) | {"delivery-status": status}
     return _event(told, "failed", recipient, at, detail, severity=severity, reason=reason)
+
+
+class Spoken(msgspec.Struct, frozen=True):
+    """What a bounce says: reason, the server's code, status and words; the rule and its words."""
+
+    reason: Reason
+    code: int
+    enhanced: str
+    text: str
+    evidence: str
+    matched: str
+
+
+DELAYED_BOUNCE: Final = "delayed-bounce"
+"""Mailgun's reason of a hard failure that came back as mail."""
+
+
+def returned(told: Told, recipient: str, at: int, spoken: Spoken, *, hard: bool) -> Event:
+    """A bounce that came as mail, after the recipient's server had taken the message."""
+    code = spoken.code or (550 if hard else 450)
+    status = {
+        "attempt-no": 1,
+        "code": code,
+        "bounce-code": spoken.enhanced or str(code),
+        "message": spoken.text,
+        "description": "",
+        "session-seconds": 0,
+        "enhanced-code": spoken.enhanced,
+        "reason": spoken.reason.value,
+        "evidence": spoken.evidence,
+        "matched": spoken.matched,
+    }
+    detail = {
+        "envelope": {},
+        "flags": {"is-delayed-bounce": True, "is-test-mode": told.test_mode},
+        "delivery-status": status,
+    }
+    severity = "permanent" if hard else "temporary"
+    reason = DELAYED_BOUNCE if hard else _WORDS.get(spoken.reason, "generic")
+    return _event(told, "failed", recipient, at, detail, severity=severity, reason=reason)
+
+
+def complained(told: Told, recipient: str, at: int) -> Event:
+    """A recipient called a message spam."""
+    return _event(told, "complained", recipient, at, {"flags": {"is-test-mode": told.test_mode}})
+
+
+def unsubscribed(told: Told, recipient: str, at: int) -> Event:
+    """A recipient unsubscribed by mail; nothing is known of the program that sent it."""
+    return Event(
+        id=event_id(at),
+        event="unsubscribed",
+        at=at,
+        domain=told.domain,
+        recipient=recipient,
+        message_id=told.message_id,
+        method="SMTP",
+    )

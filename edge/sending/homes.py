@@ -11,9 +11,10 @@ from edge.clock import Clock
 from edge.model.domain import Domain, Footers, tracking_url
 from edge.model.errors import EdgeError
 from edge.model.roster import Snapshot
-from edge.model.tokens import Keyring, KeyState, Kind, Target
+from edge.model.tokens import Keyring, Kind, Target
 from edge.model.vault import Vault
 from edge.sending.dkim import Signer, generate_key
+from edge.sending.path_keys import return_paths
 from edge.sending.return_path import ReturnPaths
 from edge.sending.routes import SANDBOX, Route, parse_route
 from edge.store import keys, roster, routes
@@ -91,7 +92,7 @@ class Homes:
         limits = await routes.limits(conn)
         self._homes = self._built(snapshot, signers, own_routes, limits)
         self._keyring = snapshot.keyring(self._vault)
-        self.return_paths = _return_paths(snapshot, self._vault)
+        self.return_paths = return_paths(snapshot, self._vault)
         self._version, self._looked = snapshot.version, now
 
     async def _signers(self, conn: Connection, snapshot: Snapshot) -> dict[int, Signer]:
@@ -153,13 +154,3 @@ async def own_key(conn: Connection, vault: Vault, domain: int, now_us: int) -> D
         return found[domain]
     made = DkimKey(SELECTOR, await asyncio.to_thread(generate_key))
     return await routes.add_dkim_key(conn, vault, domain, made, now_us)
-
-
-def _return_paths(snapshot: Snapshot, vault: Vault) -> ReturnPaths:
-    secrets = {
-        key.id: vault.open(f"key:{key.id}", key.sealed)
-        for key in snapshot.keys
-        if key.state is not KeyState.REVOKED
-    }
-    current = next(key.id for key in snapshot.keys if key.state is KeyState.CURRENT)
-    return ReturnPaths(secrets, current)

@@ -19,11 +19,12 @@ from edge.lifecycle import Tasks, backoff
 from edge.model.errors import PeerError
 from edge.model.event import Event, SuppressionChange
 from edge.observe import metrics
+from edge.returns.reasons import Reason
 from edge.sending import events as told
 from edge.sending import retry
 from edge.sending.reading import SECOND_US
 from edge.sending.relay import Accepted, Failed
-from edge.sending.replies import Reason, unanswered
+from edge.sending.replies import unanswered
 from edge.store import deliveries, events, outbox
 from edge.store.deliveries import Delivery, Settled
 from edge.store.outbox import Finished

@@ -15,7 +15,8 @@ from typing import Final
 import msgspec
 
 from edge.clock import Clock
-from edge.sending.replies import Phase, Reason, Reply, Verdict, unanswered
+from edge.returns.reasons import Phase, Reason
+from edge.sending.replies import Reply, Verdict, unanswered
 from edge.sending.resolve import Exchanger, Exchangers, Undeliverable
 from edge.sending.routes import DirectToMx, Route, Smarthost, Tls
 from edge.sending.session import Deadlines, Peer, Session, SessionFailure, TlsFailure, open_session

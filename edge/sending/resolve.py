@@ -19,7 +19,8 @@ import dns.resolver
 import msgspec
 
 from edge.model.errors import PeerError
-from edge.sending.replies import Reason, Verdict, unanswered
+from edge.returns.reasons import Reason
+from edge.sending.replies import Verdict, unanswered
 
 MOST_EXCHANGERS: Final = (
     5  # Postfix's smtp_mx_address_limit, and its reason: a domain may list hundreds

@@ -14,7 +14,8 @@ import aiosmtplib
 import msgspec
 
 from edge.model.errors import PeerError
-from edge.sending.replies import Phase, Reason, Reply, Verdict, classify, parse_reply, unanswered
+from edge.returns.reasons import Phase, Reason
+from edge.sending.replies import Reply, Verdict, classify, parse_reply, unanswered
 from edge.sending.routes import Tls
 
 _CHUNK = 256 * 1024

@@ -16,7 +16,6 @@ import re
 import secrets
 import socket
 import ssl
-from collections import Counter
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -28,8 +27,8 @@ from edge.model.domain import Domain
 from edge.model.errors import CallerError, PeerError
 from edge.observe import metrics
 from edge.sending import hops
-from edge.sending.conversation import Conversation, Submission
-from edge.sending.dialogue import Dialogue
+from edge.sending.conversation import Submission
+from edge.sending.listener import MEMORY, Listener
 from edge.sending.logins import Logins, TooManyFailures
 from edge.sending.message import (
     MAX_MESSAGE,
@@ -42,21 +41,11 @@ from edge.sending.message import (
 )
 from edge.sending.sending_domains import Connect, SendingDomains
 from edge.store.pool import UNAVAILABLE
-from edge.throttle import network_of
 
 log = structlog.get_logger()
 
 ACCEPT_SECONDS: Final = 60.0
 """The longest that accepting one message may take."""
-
-HANDSHAKE_SECONDS: Final = 30.0
-CLOSE_SECONDS: Final = 5.0
-UNREAD_MS: Final = 60_000
-"""The kernel cuts off a client that does not take our replies for so long."""
-
-BACKLOG: Final = 1024
-MEMORY: Final = 256 * 2**20
-"""Octets of messages that may be in memory at once; each costs about three times its size."""
 
 LONGEST_REPLY: Final = 400
 _PASSING: Final[tuple[type[Exception], ...]] = (PeerError, *UNAVAILABLE)
@@ -84,15 +73,15 @@ class Refusal(CallerError):
         self.reason = reason
 
 
-class SubmissionServer:
+class SubmissionServer(Listener):
     """Serves SMTP on inherited sockets until drained.
 
-    Implements :class:`edge.sending.conversation.Shared`. ``hostname`` is what it calls itself,
     ``mark`` tells this installation's Received fields from all others' (the same on all its
     machines), ``trusted`` whose address may send without AUTH, ``failures`` how many failed logins
-    a network or login may have a minute (0: any). ``most`` and ``most_each`` cap connections, in
-    total and for each network.
+    a network or login may have a minute (0: any).
     """
+
+    what = "submission metrics"
 
     def __init__(
         self,
@@ -108,22 +97,13 @@ class SubmissionServer:
         most_each: int = 50,
         memory: int = MEMORY,
     ) -> None:
-        self.hostname = hostname
-        self.context: ssl.SSLContext | None = None
-        self.draining = False
+        super().__init__(hostname, most=most, most_each=most_each, memory=memory)
         self._accepts = accepts
         self._clock = clock
         self._mark = mark
         self._trusted = trusted
         self._logins = Logins(connect, clock, failures)
         self._domains = SendingDomains(connect, clock)
-        self._most = most
-        self._most_each = most_each
-        self._memory = memory
-        self._connections: dict[Conversation, str] = {}
-        self._each: Counter[str] = Counter()
-        self._idle = asyncio.Event()
-        self._servers: list[asyncio.Server] = []
 
     async def start(
         self,
@@ -132,96 +112,22 @@ class SubmissionServer:
         tasks: Tasks,
         implicit: list[socket.socket] | None = None,
     ) -> None:
-        """Begin to accept connections on bound sockets.
-
-        ``tls_context`` serves STARTTLS on ``sockets`` and TLS from the first byte on ``implicit``.
-        """
-        self.context = tls_context
-        for listener in sockets:
-            await self._listen(listener, None)
-        for listener in implicit or []:
-            if tls_context is not None:
-                await self._listen(listener, tls_context)
+        """As :meth:`Listener.start`; says where nobody can log in."""
+        await super().start(sockets, tls_context, tasks, implicit)
         if tls_context is None:
             log.warning(
                 "SMTP without AUTH: it is only offered over TLS",
                 mend="set EDGE_SMTP_TLS_CERT_FILE and EDGE_SMTP_TLS_KEY_FILE",
                 senders="those of EDGE_SMTP_NETWORKS" if self._trusted else "nobody",
             )
-        tasks.spawn("submission metrics", tasks.every(1.0, self._publish, "submission metrics"))
 
-    async def _listen(self, listener: socket.socket, implicit: ssl.SSLContext | None) -> None:
-        if listener.family in {socket.AF_INET, socket.AF_INET6}:
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: Dialogue(self, implicit=implicit is not None, loop=loop),
-            sock=listener,
-            ssl=implicit,
-            backlog=BACKLOG,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if implicit else None,
-            ssl_shutdown_timeout=CLOSE_SECONDS if implicit else None,
-        )
-        self._servers.append(server)
-
-    async def _publish(self) -> None:
-        metrics.SUBMITTING.set(len(self._connections))
-
-    async def drain(self, grace: float = 8.0) -> None:
-        """Stop accepting connections, let messages that are coming in be answered, close the rest.
-
-        A client that waits for nothing is told 421 and sends the rest elsewhere or later
-        (RFC 5321 § 3.8). What is not done after ``grace`` seconds is cut off, unanswered.
-        """
-        self.draining = True
-        for server in self._servers:
-            server.close()
-        for conversation in list(self._connections):
-            if conversation.waiting:
-                conversation.hang_up(f"421 4.3.2 {self.hostname} is closing down; try again")
-        try:
-            async with asyncio.timeout(grace):
-                while self._connections:
-                    self._idle.clear()
-                    await self._idle.wait()
-        except TimeoutError:
-            log.warning("SMTP connections cut off", connections=len(self._connections))
-        for conversation in list(self._connections):
-            conversation.cut()
-        await self._publish()
-
-    # --- what connections share -----------------------------------------------------------------
-
-    def admit(self, conversation: Conversation) -> str:
-        """A reply that refuses the connection, or nothing."""
-        network = network_of(conversation.ip)
-        if len(self._connections) >= self._most or self._each[network] >= self._most_each:
-            self.refused("connections")
-            return f"421 4.7.0 {self.hostname} has too many connections; try again later"
-        self._connections[conversation] = network
-        self._each[network] += 1
-        return ""
-
-    def gone(self, conversation: Conversation) -> None:
-        """The connection has ended."""
-        network = self._connections.pop(conversation, None)
-        if network is not None:
-            self._each[network] -= 1
-            if not self._each[network]:
-                del self._each[network]
-        if not self._connections:
-            self._idle.set()
+    def open_connections(self, count: int) -> None:
+        """Tell how many connections are open."""
+        metrics.SUBMITTING.set(count)
 
     def trusts(self, ip: str) -> bool:
         """Whether an address may send without AUTH."""
         return self._trusted is not None and self._trusted(ip)
-
-    def hold(self, octets: int) -> bool:
-        """Take octets from the budget of messages in memory, or give them back."""
-        if octets > self._memory:
-            return False
-        self._memory -= octets
-        return True
 
     def refused(self, reason: str) -> None:
         """Count one refusal."""

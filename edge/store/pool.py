@@ -49,10 +49,6 @@ UNAVAILABLE: Final[tuple[type[Exception], ...]] = (
 )
 """Errors that pass: the server is away, starting, full, read-only, or chose us in a deadlock."""
 
-TOO_SLOW: Final[tuple[type[Exception], ...]] = (asyncpg.QueryCanceledError,)
-"""A statement that took longer than :data:`STATEMENT_TIMEOUT_MS`; one of those that pass, but a
-smaller question is a better answer to it than trying again."""
-
 REFUSED: Final[tuple[type[Exception], ...]] = (
     UnicodeEncodeError,
     struct.error,

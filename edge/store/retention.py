@@ -63,6 +63,7 @@ async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Rem
         "webhooks_taken": (queries("webhook_queue")["expire_taken"], min(1, days.webhooks)),
         "webhook_deliveries": (queries("webhook_queue")["expire"], days.webhooks),
         "tags": (queries("tags")["forget"], DAILY_DAYS),
+        "returns": (queries("returns")["expire"], days.facts),
         "uniques": (_q["expire_uniques"], 0),
         "panel_audit": (queries("panel_audit")["expire"], panel_audit.KEPT_DAYS),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),

@@ -10,17 +10,8 @@ from tests.acceptance.browsing import (
     stored,
     suppressed,
 )
-from tests.integration.run.serving import Edge, edge, until
-
-
-def open_sample(one: Edge, reader: Reader) -> None:
-    """Open what the first run printed, and wait for its pixel."""
-    address = f"http://127.0.0.1:{one.control}/sample"
-    assert address in one.output
-    with reader.page.expect_response(lambda answer: "/o/" in answer.url) as pixel:
-        reader.page.goto(address)
-    assert pixel.value.status == 200
-    assert pixel.value.headers["content-type"] == "image/png"
+from tests.acceptance.sample import open_sample
+from tests.integration.run.serving import edge, until
 
 
 def unsubscribe(reader: Reader) -> None:

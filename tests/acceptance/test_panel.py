@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyotp
 import pytest
 from playwright.sync_api import Page
 
@@ -338,3 +339,34 @@ def test_figures_are_read_and_followed(visit: Visit) -> None:
         page.get_by_role("button", name="Show").press("Enter")
         page.wait_for_url(re.compile("span=30d"))
         assert page.locator("table.tight tbody tr").count() == 30
+
+
+def test_a_second_factor_and_a_file_in_the_running_edge(visit: Visit) -> None:
+    """What is needed only then is there, also for a child that may not read the installation."""
+    visit.add_user("tom@example.com", "support")
+    with visit.visitor("tom@example.com", **WIDE) as reader:
+        page = reader.page
+        page.goto(f"{visit.base}/suppressions?domain={DOMAIN}&kind=complaints")
+        chosen = page.get_by_label("File (")
+        wrong, good = b"address\nx@example.org\nno\n", b"address\nx@example.org\n"
+        chosen.set_input_files({"name": "c.csv", "mimeType": "text/csv", "buffer": wrong})
+        page.get_by_role("button", name="Import").click()
+        page.wait_for_selector("[role=alert] >> text=line 3")
+        chosen.set_input_files({"name": "c.csv", "mimeType": "text/csv", "buffer": good})
+        page.get_by_role("button", name="Import").click()
+        page.wait_for_selector("text=The file is imported")
+        page.goto(f"{visit.base}/account")
+        page.get_by_role("button", name="Set it up").click()
+        assert page.locator("img.qr").evaluate("one => one.naturalWidth") > 100
+        _looked_at(reader, "second-factor")
+        secret = page.locator("code.once").inner_text()
+        page.get_by_label("Code", exact=True).fill(pyotp.TOTP(secret).now())
+        page.get_by_label("Your password").fill(visit.passwords["tom@example.com"])
+        page.get_by_role("button", name="Confirm").click()
+        page.wait_for_selector("text=From now on a code is asked for")
+        page.get_by_role("button", name="Log out", exact=True).click()
+        page.get_by_label("Name").fill("tom@example.com")
+        page.get_by_label("Password").fill(visit.passwords["tom@example.com"])
+        page.get_by_role("button", name="Log in").click()
+        page.wait_for_selector("text=Now the code")
+        assert [one for one in reader.complaints if "401" not in one and "400" not in one] == []

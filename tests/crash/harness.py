@@ -63,6 +63,7 @@ class Edge:
             "EDGE_CONTROL_BIND": f"127.0.0.1:{self.control}",
             "EDGE_PANEL_BIND": "127.0.0.1:0",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
+            "EDGE_RETURNS_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",
             "EDGE_DATA_DIR": str(self.data_dir),
             "EDGE_WORKERS": "2",

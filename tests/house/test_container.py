@@ -32,7 +32,8 @@ def test_ports_and_settings_of_the_image_are_real() -> None:
     """The exposed ports are the default ones, and every EDGE_ variable is a setting."""
     by_word = dict(_instructions())
     defaults = Settings.model_fields
-    binds = ("http_bind", "https_bind", "control_bind", "panel_bind", "smtp_bind", "smtps_bind")
+    words = ("http", "https", "control", "panel", "smtp", "smtps", "returns")
+    binds = [f"{word}_bind" for word in words]
     ports = {str(defaults[field].default.port) for field in binds}
     assert set(by_word["EXPOSE"].split()) == ports
     assert by_word["VOLUME"] in text("deploy/install")

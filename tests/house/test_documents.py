@@ -16,7 +16,7 @@ from edge.panel.permissions import ALLOWED
 from edge.settings import Settings
 from edge.store.panel_users import Role
 from edge.tracking.routes import ROUTES
-from tests.house import write_cli
+from tests.house import write_cli, write_rules
 from tests.house.sources import ROOT, files, name, text
 
 
@@ -62,6 +62,11 @@ def test_every_setting_describes_itself() -> None:
 def test_the_command_line_reference_is_current() -> None:
     """docs/cli.md is what ``python -m tests.house.write_cli`` writes."""
     assert text("docs/cli.md") == write_cli.page(), "run python -m tests.house.write_cli"
+
+
+def test_the_rules_of_what_comes_back_are_current() -> None:
+    """docs/return-rules.md is what ``python -m tests.house.write_rules`` writes."""
+    assert text("docs/return-rules.md") == write_rules.page(), "python -m tests.house.write_rules"
 
 
 def test_every_command_and_option_explains_itself() -> None:

@@ -98,6 +98,17 @@ async def test_failed_logins_are_throttled_by_address_and_by_name(db: Pool) -> N
         assert await _log_in(world, "ann") == 303
 
 
+async def test_many_guesses_at_the_same_time_are_counted_too(db: Pool) -> None:
+    """No more are looked at than one after the other would be; a right one costs nothing."""
+    async with serving(db, failures=3) as world:
+        await world.add_user("ann", Role.OWNER)
+        for _ in range(5):
+            assert await _log_in(world, "ann") == 303
+        guesses = (_log_in(world, "ann", f"guess number {number}") for number in range(20))
+        found = sorted(await asyncio.gather(*guesses))
+        assert found == [401] * 3 + [429] * 17
+
+
 async def test_sessions_end_by_idleness_by_age_and_by_logging_out(db: Pool) -> None:
     """And of a session only a digest is in the database."""
     async with serving(db) as world, world.visitor(Role.OWNER) as visitor:

@@ -75,6 +75,7 @@ class Edge:
             "EDGE_CONTROL_BIND": f"127.0.0.1:{self.control}",
             "EDGE_PANEL_BIND": f"127.0.0.1:{self.panel}",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
+            "EDGE_RETURNS_BIND": "127.0.0.1:0",
             "EDGE_SMTPS_BIND": "127.0.0.1:0",
             "EDGE_WORKERS": "1",
             "EDGE_SETTLE": "0",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edge.clock import ManualClock
+from edge.returns.reasons import Reason
 from edge.sending.relay import Accepted, Failed, Limits, Relay
-from edge.sending.replies import Reason
 from edge.sending.resolve import Exchangers
 from edge.sending.routes import DirectToMx, Smarthost, Tls
 from edge.sending.session import Deadlines

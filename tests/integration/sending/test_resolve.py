@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.sending.replies import Reason
+from edge.returns.reasons import Reason
 from edge.sending.resolve import Exchangers, Undeliverable
 from tests.integration.sending.servers import dns_server
 

@@ -250,9 +250,7 @@ _visit = st.tuples(st.integers(0, 28), st.integers(0, 3), st.booleans())
 """Day, message, and whether it is a click."""
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(_visit, min_size=1, max_size=12), min_size=1, max_size=5))
 async def test_uniques_follow_their_definition(
     db: Pool, batches: list[list[tuple[int, int, bool]]]

@@ -251,9 +251,7 @@ async def test_a_poller_misses_nothing_that_commits_late(db: Pool) -> None:
     assert seen == ["slow", "quick"]
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
 @given(
     times=st.lists(st.integers(0, 5), min_size=1, max_size=12),
     size=st.integers(1, 5),

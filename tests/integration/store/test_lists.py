@@ -262,9 +262,7 @@ async def fresh(conn: Connection, *members: str) -> None:
     await make(conn, *members)
 
 
-again = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+again = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @again

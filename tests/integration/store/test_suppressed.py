@@ -21,9 +21,7 @@ KIND_OF = {Kind.BOUNCES: "bounce", Kind.COMPLAINTS: "complaint"}
 
 _events = itertools.count(1)
 
-again = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+again = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 def bounce(at: int, *, active: bool = True, address: str = ANN, **more: Any) -> SuppressionChange:

@@ -162,6 +162,7 @@ def test_smtp_is_bound_only_for_the_child_that_sends(
         settings = load(
             smtp_bind="127.0.0.1:0",
             smtps_bind="127.0.0.1:0",
+            returns_bind="127.0.0.1:0",
             control_bind="127.0.0.1:0",
             panel_bind="127.0.0.1:0",
             data_dir=base / "data",
@@ -172,9 +173,11 @@ def test_smtp_is_bound_only_for_the_child_that_sends(
         bound, opened = opening.open_all(settings, tracks=False, sends=sends, clock=CLOCK)
         with contextlib.ExitStack() as closing:
             closing.callback(opened.lock.end)
-            for listener in [*opened.smtp, *opened.smtps, *opened.panel, *opened.control]:
+            mail = [*opened.smtp, *opened.smtps, *opened.returns]
+            for listener in [*mail, *opened.panel, *opened.control]:
                 closing.enter_context(listener)
             assert (len(opened.smtp), len(opened.smtps)) == (sends, sends and tls)
+            assert len(opened.returns) == sends
             assert (bound.smtp_bind.port > 0) == sends
             assert (len(opened.panel), bound.panel_bind.port > 0) == (sends, sends)
             assert (bound.smtps_bind.port > 0) == (sends and tls)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.returns.reasons import HARD, Reason
 from edge.sending import retry
 from edge.sending.events import Told
 from edge.sending.outcomes import (
@@ -20,7 +21,7 @@ from edge.sending.outcomes import (
 )
 from edge.sending.reading import SECOND_US
 from edge.sending.relay import Accepted, Failed
-from edge.sending.replies import HARD, Reason, Reply, Verdict
+from edge.sending.replies import Reply, Verdict
 from edge.store.deliveries import Delivery
 from edge.store.suppressions import Block
 

@@ -7,11 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.returns.reasons import HARD, Phase, Reason
+from edge.returns.wording import RULES
 from edge.sending.replies import (
-    HARD,
-    RULES,
-    Phase,
-    Reason,
     Reply,
     Verdict,
     classify,
