@@ -16,7 +16,7 @@ from edge.panel import figures, spans
 from edge.panel.figures import PEOPLE, Values
 from edge.panel.spans import Span
 from edge.store import metrics
-from edge.store.metrics import Answer, Counted, Question, Row
+from edge.store.metrics import CONDITIONED, Question, Row
 from edge.store.pool import Connection
 
 SPLITS: Final[Mapping[str, str]] = MappingProxyType(
@@ -65,9 +65,6 @@ COMPARISONS: Final[Mapping[str, str]] = MappingProxyType(
 LONGEST_TAG: Final = 128
 MOST_LINES: Final = 10_000
 """Groups of a file, and the last one that a page can be turned to."""
-
-FEW: Final = frozenset(SPLITS) - {"tag", "link", "recipient_domain"}
-"""Splits with so few groups that they are sorted here."""
 
 _AS_CONDITION: Final = 100
 """Groups up to which the other side of a comparison is asked only for them."""
@@ -169,11 +166,6 @@ def _conditions(asked: Asked, tag: str) -> tuple[Condition, ...]:
     return tuple(found)
 
 
-def _compared(asked: Asked) -> tuple[Condition, ...]:
-    """The conditions of the other side."""
-    return _conditions(asked, asked.versus if asked.compare == "tag" else asked.tag)
-
-
 def question(asked: Asked, domains: tuple[int, ...], limit: int) -> Question:
     """What is asked of the store."""
     plain = figures.question(domains, asked.span, asked.columns, _conditions(asked, asked.tag))
@@ -193,68 +185,49 @@ async def ask(
 ) -> Table:
     """The groups of a page, and of what they are compared with; ``domains``: names by number."""
     wanted = question(asked, tuple(domains), limit)
-    answer = await _answer(conn, asked, wanted, now_us)
+    answer = await metrics.ask(conn, wanted, now_us=now_us)
     begin = asked.span.begin
     since = answer.counted_from if answer.counted_from > begin else None
     if not asked.compare:
         lines = [Line(row.values, row.metrics, None) for row in answer.rows]
         return Table(lines, answer.total, Line((), answer.aggregates, None), since, None)
-    other = _other(asked, wanted, answer.rows)
-    found = await _answer(conn, asked, other, now_us)
+    everywhere = _other(asked, wanted)
+    other = everywhere
+    if answer.total > len(answer.rows):
+        other = _narrowed(asked, everywhere, answer.rows)
+    found = await metrics.ask(conn, other, now_us=now_us)
     known = {row.values: row.metrics for row in found.rows}
     zero = figures.nothing(asked.columns)
     lines = [Line(row.values, row.metrics, known.get(row.values, zero)) for row in answer.rows]
     whole = found
-    if asked.split not in FEW:
-        # What was asked of some groups only is asked of everything once more.
-        plain = msgspec.structs.replace(other, conditions=_compared(asked), limit=1)
+    if other is not everywhere:
+        plain = msgspec.structs.replace(everywhere, limit=1)
         whole = await metrics.ask(conn, plain, now_us=now_us)
-    late = whole.counted_from if whole.counted_from > other.begin else None
+    late = whole.counted_from if whole.counted_from > everywhere.begin else None
     everything = Line((), answer.aggregates, whole.aggregates or zero)
     return Table(lines, answer.total, everything, since, late)
 
 
-async def _answer(conn: Connection, asked: Asked, wanted: Question, now_us: int) -> Answer:
-    """What :func:`edge.store.metrics.ask` answers, where there are few groups by reading once.
-
-    The page and the sum of everything are two readings for the store, and each may go through the
-    events of days that are not rolled up yet.
-    """
-    if asked.split not in FEW:
-        return await metrics.ask(conn, wanted, now_us=now_us)
-    found, since = await metrics.counted_since(conn, wanted, now_us=now_us)
-    grouped: dict[tuple[Any, ...], list[Counted]] = {}
-    counts = figures.Counts.of(asked.columns, found)
-    for one in found:
-        if counts.uses[one.key]:
-            grouped.setdefault(one.values, []).append(one)
-    rows = [Row(key, counts.sum(grouped[key])) for key in sorted(grouped)]
-    name, descending = wanted.sort or (asked.split, False)
-    place = asked.dimensions.index(name) if name in asked.dimensions else -1
-    rows.sort(
-        key=lambda row: row.values[place] if place >= 0 else float(row.metrics[name]),
-        reverse=descending,
-    )
-    page = rows[wanted.skip : wanted.skip + wanted.limit]
-    whole = counts.sum(found) if found else {}
-    return Answer(page, len(rows), whole, since)
-
-
-def _other(asked: Asked, wanted: Question, rows: Sequence[Row]) -> Question:
-    """The other side of a comparison, for the groups that this one has where there are many."""
+def _other(asked: Asked, wanted: Question) -> Question:
+    """The other side of a comparison."""
     span = asked.span.before if asked.compare == "before" else asked.span
-    conditions = _compared(asked)
-    values = tuple(dict.fromkeys(row.values[-1] for row in rows))
-    if asked.split not in FEW and 0 < len(values) <= _AS_CONDITION:
-        conditions += (Condition(asked.split, EQUAL, values),)
     return msgspec.structs.replace(
         wanted,
         begin=span.begin,
         end=span.ending,
-        conditions=conditions,
+        conditions=_conditions(asked, asked.versus if asked.compare == "tag" else asked.tag),
         skip=0,
         limit=2 * MOST_LINES,
     )
+
+
+def _narrowed(asked: Asked, other: Question, rows: Sequence[Row]) -> Question:
+    """The same, only of the groups of a page, where there are more and a condition can say so."""
+    values = tuple(dict.fromkeys(row.values[-1] for row in rows))
+    if asked.split not in CONDITIONED or not 0 < len(values) <= _AS_CONDITION:
+        return other
+    conditions = (*other.conditions, Condition(asked.split, EQUAL, values))
+    return msgspec.structs.replace(other, conditions=conditions)
 
 
 def replace_page(asked: Asked) -> Asked:

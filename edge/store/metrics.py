@@ -98,9 +98,8 @@ async def ask(conn: Connection, asked: Question, *, now_us: int) -> Answer:
     async with _snapshot(conn, now_us) as now:
         asked, since = await _kept(conn, asked, now)
         span = _span(asked, f"({keys})")
-        rows, total = await _page(conn, asked, Sources(span, now), sums)
-        aggregates: dict[str, int | str] = {}
-        if asked.aggregates:
+        rows, total, aggregates = await _page(conn, asked, Sources(span, now), sums)
+        if asked.aggregates and not aggregates:
             needed = tuple(dict.fromkeys(("time", *_rolled(asked.dimensions))))
             whole = msgspec.structs.replace(span, columns=needed)
             aggregates = await _whole(conn, asked, Sources(whole, now), sums)
@@ -236,8 +235,15 @@ def _value(metric: Metric, sums: Sequence[Sum]) -> str:
 
 async def _page(
     conn: Connection, asked: Question, sources: Sources, sums: Sequence[Sum]
-) -> tuple[list[Row], int]:
+) -> tuple[list[Row], int, dict[str, int | str]]:
+    """Groups, their number, and the metrics of everything if they follow from the groups.
+
+    They do where each event is in one group, so not by tag: reading everything once more would
+    take as long again.
+    """
     width = len(asked.dimensions)
+    follow = asked.aggregates and "tag" not in asked.dimensions
+    wholes = [f"(sum(s{place}) OVER ())::bigint" for place in range(len(sums) if follow else 0)]
     columns = [f"{_group(name)} AS d{place}" for place, name in enumerate(asked.dimensions)]
     columns += [f"{_sum(one)} AS s{place}" for place, one in enumerate(sums)]
     groups = ", ".join(str(place + 1) for place in range(width))
@@ -247,7 +253,8 @@ async def _page(
         + (f"GROUP BY {groups})" if width else "HAVING count(*) > 0)")
     )
     rows = await conn.fetch(
-        f"{grouped} SELECT *, count(*) OVER () FROM grouped ORDER BY {_order(asked, sums)} "  # noqa: S608 - as above
+        f"{grouped} SELECT {', '.join(['*', 'count(*) OVER ()', *wholes])} FROM grouped "  # noqa: S608 - as above
+        f"ORDER BY {_order(asked, sums)} "
         f"LIMIT {int(asked.limit)} OFFSET {int(asked.skip)}",
         *sources.values,
     )
@@ -257,7 +264,8 @@ async def _page(
     found = [
         Row(tuple(row[:width]), _metrics(asked, sums, row[width:])) for row in map(tuple, rows)
     ]
-    return found, total
+    whole = tuple(rows[0])[width + len(sums) + 1 :] if rows else ()
+    return found, total, _metrics(asked, sums, whole) if whole else {}
 
 
 def _metrics(asked: Question, sums: Sequence[Sum], row: Sequence[Any]) -> dict[str, int | str]:
