@@ -14,6 +14,7 @@ import msgspec
 from edge.model.metrics import RESOLUTIONS
 from edge.model.params import Params
 from edge.model.periods import DAY_US, buckets, ceiling, floor, following, months_before
+from edge.store.retention import DAILY_DAYS, HOURLY_DAYS
 
 SPANS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -86,17 +87,20 @@ def read(given: Params, now_us: int, *, hours: bool = True) -> Span:
     if name != "own":
         # What a form sends along from its fields of days is not meant.
         begin = floor(now_us, "day") - (_DAYS[name] - 1) * DAY_US
-        return _cut(given, name, chosen or _suits(begin, now_us, hours), begin, now_us)
+        return _cut(given, name, chosen or _suits(begin, now_us, now_us, hours), begin, now_us)
     begin, end = _own(given, first, last, now_us)
-    span = _cut(given, name, chosen or _suits(begin, end, hours), begin, end)
+    span = _cut(given, name, chosen or _suits(begin, end, now_us, hours), begin, end)
     return msgspec.structs.replace(span, first=first, last=last)
 
 
-def _suits(begin: int, end: int, hours: bool) -> str:
-    days = (end - begin) // DAY_US + 1
-    if not hours:
-        return "day" if days <= MOST["day"] else "month"
-    return "hour" if days <= 2 else "day" if days <= 120 else "month"
+def _suits(begin: int, end: int, now_us: int, hours: bool) -> str:
+    """The resolution for so much time, of those that are still kept for it."""
+    days, ago = (end - begin) // DAY_US + 1, now_us // DAY_US - begin // DAY_US
+    if ago >= DAILY_DAYS or days > MOST["day"]:
+        return "month"
+    if hours and days > 120:
+        return "month"
+    return "hour" if hours and days <= 2 and ago < HOURLY_DAYS else "day"
 
 
 def _cut(given: Params, name: str, by: str, begin: int, end: int) -> Span:

@@ -19,7 +19,7 @@ def reads_the_chart(visit: Visit, page: Page) -> None:
     assert "Opened" in told.inner_text()
     assert told.inner_text() == page.locator("#told").text_content()
     last = page.locator("table.tight tbody tr").first.locator("th, td").all_text_contents()
-    assert told.inner_text().startswith(f"{last[0]}: Delivered {last[2]}")
+    assert told.inner_text().startswith(f"{last[0]}: Sent {last[1]}, Delivered {last[2]}")
     button = page.get_by_role("button", name="Opened", exact=True)
     button.click()
     assert button.get_attribute("aria-pressed") == "false"

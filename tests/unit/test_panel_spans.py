@@ -88,3 +88,14 @@ def test_usual_resolutions(asked: dict[str, str], by: str, days: float) -> None:
     else:
         assert len(span.starts) == 13
     assert _read(asked, hours=False)[0].by == "day"
+
+
+@pytest.mark.parametrize(
+    ("day", "by"),
+    [("2025-09-27", "hour"), ("2025-09-26", "day"), ("2024-11-25", "day"), ("2024-11-24", "month")],
+)
+def test_what_is_not_kept_by_hour_is_shown_by_day_and_by_month(day: str, by: str) -> None:
+    """A day long ago is not shown as empty hours."""
+    span, given_ = _read({"from": day, "to": day})
+    assert given_.mistakes == ()
+    assert span.by == by
