@@ -23,6 +23,8 @@ from edge.store import domains as store_domains
 from edge.store import pool
 from edge.store.embedded import Cluster
 
+LIMITS = ("EDGE_API_RATE_LIMIT", "EDGE_API_SEND_LIMIT", "EDGE_API_ANALYTICS_LIMIT")
+
 
 class Edge:
     """One running ``edge serve``.
@@ -51,6 +53,8 @@ class Edge:
         given = {
             "EDGE_DATABASE_URL": database_url,
             "EDGE_LOG_LEVEL": "warning",
+            # One key asks for everybody.
+            **dict.fromkeys(LIMITS, "0"),
             "EDGE_PANEL_BIND": "127.0.0.1:0",
             "EDGE_SMTP_BIND": "127.0.0.1:0",
             "EDGE_RETURNS_BIND": "127.0.0.1:0",

@@ -267,6 +267,8 @@ def _api(inh: Inheritance, acceptor: Acceptor) -> Api:
         trusted=trusts(settings.trusted_proxies) or (lambda _: False),
         failures=settings.api_failures,
         rate=settings.api_rate_limit,
+        send_rate=settings.api_send_limit,
+        query_rate=settings.api_analytics_limit,
         gate=certificate_jobs.gate_of(settings, inh.vault),
         resolvers=[(bind.host, bind.port) for bind in settings.resolvers],
         probe_port=settings.acme_http_port,

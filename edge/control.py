@@ -3,9 +3,9 @@
 ``/healthz``: this process is alive. ``/readyz``: can mail be served, and is everything behind it
 well? It stays 200 with ``degraded`` while Postgres is down, because the edge serves without it; 503
 only when nothing could be served. ``/metrics``: Prometheus. ``/sample``: the sample message of the
-first run. These four are open to whoever reaches the port. With an
-:class:`~edge.api.context.Api` the same port serves the API of :mod:`edge.api`, for which a key is
-needed. Everything else is a JSON 404.
+first run. With an :class:`~edge.api.context.Api` the same port serves the API of :mod:`edge.api`,
+described at ``/docs`` and ``/openapi.json``. Whoever reaches the port may ask all but the API,
+for which a key is needed. Everything else is a JSON 404.
 """
 
 import asyncio
@@ -21,10 +21,11 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from edge.api import routes
+from edge.api import receiver, reference, routes
 from edge.api.auth import keys_required
 from edge.api.context import API, Api
 from edge.api.errors import errors_as_json
+from edge.api.limits import tell
 from edge.api.request_ids import request_ids
 from edge.clock import Clock, SystemClock
 from edge.model.certificate import DAY
@@ -171,6 +172,9 @@ ROUTES: Final = (
     ("/readyz", readyz),
     ("/metrics", exposition),
     ("/sample", sample),
+    ("/openapi.json", reference.document),
+    ("/docs", reference.index),
+    ("/docs/{resource}", reference.resource),
 )
 
 
@@ -180,7 +184,9 @@ def application(view: View, api: Api | None = None) -> web.Application:
     app[_VIEW] = view
     if api is not None:
         app[API] = api
+        app.on_response_prepare.append(tell)
         routes.add_to(app)
+        app.router.add_post(receiver.PATH, receiver.take)
     for path, handler in ROUTES:
         app.router.add_get(path, handler)
     return app

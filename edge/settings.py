@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from edge import crash, service_user
+from edge.api_settings import ApiSettings
 from edge.certificate_settings import CertificateSettings, mistakes_together
 from edge.model.domain import host_name
 from edge.model.errors import CallerError, OperatorError
@@ -27,7 +28,7 @@ from edge.webhook_settings import WebhookSettings
 PREFIX: Final = "EDGE_"
 
 
-class Settings(CertificateSettings, WebhookSettings, ReturnSettings, BaseSettings):
+class Settings(ApiSettings, CertificateSettings, WebhookSettings, ReturnSettings, BaseSettings):
     """All settings; the fields' descriptions are the reference in ``docs/settings.md``."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
@@ -104,21 +105,6 @@ class Settings(CertificateSettings, WebhookSettings, ReturnSettings, BaseSetting
     )
     control_tls_key_file: ReadableFile | None = Field(
         None, description="PEM private key of that certificate of the control port."
-    )
-    api_failures: int = Field(
-        20,
-        ge=0,
-        le=1_000_000,
-        description=(
-            "Failed authentications per minute and client address, of the API (then 429) and of "
-            "SMTP (then 454; counted per login too); 0 = no limit."
-        ),
-    )
-    api_rate_limit: int = Field(
-        0,
-        ge=0,
-        le=10_000_000,
-        description="API requests per minute and key, then 429; 0 = no limit.",
     )
     public_host: str = Field(
         "", description="Host name that customers' tracking CNAMEs point at; default: localhost."

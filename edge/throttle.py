@@ -25,13 +25,16 @@ def network_of(address: str) -> str:
 
 
 class Bucket:
-    """Token buckets: ``per_minute`` a minute for each name, all of them at once if saved up.
+    """Token buckets: ``limit`` in ``seconds`` for each name, all of them at once if saved up.
 
-    0 is no limit at all.
+    A limit of 0 is none at all.
     """
 
-    def __init__(self, per_minute: int, clock: Clock, most: int = MOST) -> None:
-        self._limit = per_minute
+    def __init__(
+        self, limit: int, clock: Clock, most: int = MOST, *, seconds: float = MINUTE
+    ) -> None:
+        self._limit = limit
+        self._seconds = seconds
         self._clock = clock
         self._most = most
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
@@ -39,12 +42,25 @@ class Bucket:
     def __len__(self) -> int:
         return len(self._left)
 
+    @property
+    def limit(self) -> int:
+        """How many there are when all are there; 0 is no limit."""
+        return self._limit
+
+    def left(self, name: str) -> int:
+        """How many this name could take at once now."""
+        return int(self._now(name))
+
+    def full_in(self, name: str) -> float:
+        """Seconds until this name has all of them again."""
+        return (self._limit - self._now(name)) * self._seconds / self._limit if self._limit else 0.0
+
     def wait(self, name: str) -> float:
         """Seconds until this name may go on; 0 if it may now. Takes nothing."""
         if not self._limit:
             return 0.0
         missing = 1.0 - self._now(name)
-        return max(0.0, missing * MINUTE / self._limit)
+        return max(0.0, missing * self._seconds / self._limit)
 
     def take(self, name: str) -> float:
         """Take one; as :meth:`wait`, and nothing is taken where one has to wait."""
@@ -52,7 +68,7 @@ class Bucket:
             return 0.0
         left = self._now(name)
         if left < 1.0:
-            return (1.0 - left) * MINUTE / self._limit
+            return (1.0 - left) * self._seconds / self._limit
         self._left[name] = (left - 1.0, self._clock.monotonic())
         self._left.move_to_end(name)
         if len(self._left) > self._most:
@@ -69,5 +85,5 @@ class Bucket:
         left, at = self._left.get(name, (float(self._limit), 0.0))
         if name not in self._left:
             return left
-        grown = (self._clock.monotonic() - at) * self._limit / MINUTE
+        grown = (self._clock.monotonic() - at) * self._limit / self._seconds
         return min(float(self._limit), left + grown)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from certs.storage import Gate
-from edge.adapters import first_run
+from edge.adapters import first_run, webhooks
 from edge.adapters.proxies import trusts
 from edge.clock import Clock
 from edge.control import KEEP_ALIVE, SAMPLE_FILE
@@ -78,6 +78,9 @@ def panel_of(
         sample=sample,
         geo_note=geo_note,
         smtp=str(settings.smtp_bind),
+        poster=lambda: webhooks.poster_of(settings, clock),
+        receiver=settings.public_url.rstrip("/") or first_run.control_url(settings),
+        key_grace=settings.webhook_key_grace * 3600,
     )
 
 
@@ -98,4 +101,5 @@ async def serving(
             await web.SockSite(runner, listener, ssl_context=ssl_context).start()
         yield
     finally:
+        await panel.tasks.close()
         await runner.cleanup()

@@ -12,20 +12,14 @@ from edge.api import params
 from edge.api.auth import allow_account
 from edge.api.context import API, Api
 from edge.api.params import Params
-from edge.api.webhook_sets import MISSING
 from edge.api.webhooks import DELETED, UPDATED, types_of, urls_of
 from edge.model.errors import CallerError, NotFound
 from edge.model.webhook import Webhook, checked_key, full_url, sealed
+from edge.model.webhook_sets import MISSING
 from edge.store import webhooks
 from edge.store.pool import Connection
 from edge.webhooks.dispatch import made_key
-
-MOST: Final = 50
-"""Webhooks of an account: each is called for every event of every domain."""
-
-LONGEST_DESCRIPTION: Final = 500
-ACCOUNT: Final = 1
-"""The one account that there is."""
+from edge.webhooks.places import ACCOUNT, LONGEST_DESCRIPTION, check_room
 
 REGENERATED: Final = "regenerated HTTP signing key for account"
 
@@ -95,8 +89,7 @@ async def create_webhook(request: web.Request) -> web.Response:
         await webhooks.lock(conn, ACCOUNT)
         have = await webhooks.of_account(conn, ACCOUNT)
         _check_new(have, url, address)
-        if len(have) >= MOST:
-            raise CallerError(f"The account has {MOST} webhooks, which is all it may have")
+        check_room(have)
         await webhooks.add_account(
             conn,
             ACCOUNT,

@@ -20,6 +20,7 @@ from aiohttp import hdrs, web
 
 from edge.api.context import API, KEY, Api
 from edge.api.errors import NotAllowed, TooMany, Unauthorized
+from edge.api.limits import draw
 from edge.api.request_ids import Handler
 from edge.model.capture import client_ip
 from edge.store import api_keys
@@ -138,8 +139,6 @@ async def keys_required(request: web.Request, handler: Handler) -> web.StreamRes
     """Let nobody below ``/v1/`` to ``/v5/`` without a key, and no key faster than its limit."""
     api = request.config_dict.get(API)
     if api is not None and request.path.startswith(VERSIONS):
-        key = await authenticate(request, api)
-        if wait := api.requests.take(str(key.id)):
-            raise TooMany("Too many requests with this API key; try again later", wait)
-        request[KEY] = key
+        request[KEY] = await authenticate(request, api)
+        draw(request, api)
     return await handler(request)

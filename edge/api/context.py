@@ -28,8 +28,15 @@ MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a message of 25 MB (Mailgun's limit) and its form around it."""
 
 
+RECEIVED_A_MINUTE: Final = 600
+"""POSTs that the built-in receiver takes."""
+
 PATIENCE: Final = 10.0
 """Seconds that a request waits for a free connection to Postgres."""
+
+
+QUERY_SECONDS: Final = 10.0
+"""In which ``query_rate`` queries may be asked."""
 
 
 def _nobody(_: str) -> bool:
@@ -43,13 +50,14 @@ class Api:
     ``cname`` is what tracking hosts point at, ``public_url`` the base of absolute URLs, without a
     slash at its end, ``trusted`` tells which addresses are proxies whose
     ``X-Forwarded-For`` counts. ``resolvers`` (none: the system's) and ``probe_port`` are those of
-    the ``doctor``, which is made unless ``examiner`` is given, ``soft_run`` that of
-    ``returns``. ``failures`` and ``rate`` are per
-    minute, for each address and for each key; 0 is no limit. ``gate`` raises unless a certificate
-    may be ordered for a host name; None while certificates are off. ``database`` is None until
-    Postgres was reached. Who reads a large file holds ``files``: the rows of one take hundreds of
-    megabytes. ``poster`` makes what calls webhooks that are tested (by the usual rules if not
-    given); a replaced signing key goes on signing for ``key_grace`` seconds.
+    the ``doctor``, which is made unless ``examiner`` is given, ``soft_run`` that of ``returns``.
+    ``failures`` are per minute and address, ``rate`` and ``send_rate`` per minute and key,
+    ``query_rate`` per :data:`QUERY_SECONDS` and key (:mod:`edge.api.limits`); 0 is no limit.
+    ``gate`` raises unless a certificate may be ordered for a host name; None while certificates are
+    off. ``database`` is None until Postgres was reached. Who reads a large file holds ``files``:
+    the rows of one take hundreds of megabytes. ``poster`` makes what calls webhooks that are tested
+    (by the usual rules if not given); a replaced signing key goes on signing for ``key_grace``
+    seconds.
     """
 
     clock: Clock
@@ -61,6 +69,8 @@ class Api:
     trusted: Callable[[str], bool] = _nobody
     failures: int = 20
     rate: int = 0
+    send_rate: int = 0
+    query_rate: int = 0
     max_body: int = MAX_BODY
     gate: Gate | None = None
     database: Pool | None = None
@@ -74,6 +84,9 @@ class Api:
     returns: Returns = field(init=False)
     failed: Bucket = field(init=False)
     requests: Bucket = field(init=False)
+    sends: Bucket = field(init=False)
+    queries: Bucket = field(init=False)
+    receiving: Bucket = field(init=False)
     known: dict[bytes, tuple[float, ApiKey]] = field(init=False, default_factory=dict)
     files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
@@ -89,6 +102,9 @@ class Api:
             soft_run=self.soft_run,
         )
         self.requests = Bucket(self.rate, self.clock)
+        self.sends = Bucket(self.send_rate, self.clock)
+        self.queries = Bucket(self.query_rate, self.clock, seconds=QUERY_SECONDS)
+        self.receiving = Bucket(RECEIVED_A_MINUTE, self.clock)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection for the length of an ``async with``.

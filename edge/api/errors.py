@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
+from edge.api import not_offered
 from edge.api.request_ids import Handler
 from edge.doctor.examine import Busy
 from edge.model.errors import CallerError, EdgeError, NotFound, PeerError
@@ -104,7 +105,8 @@ def _of_http(request: web.Request, error: web.HTTPException) -> web.Response:
     if error.status in {404, 405} and request.path.startswith(_ANALYTICS):
         return _json(404, {"error": f"{request.path} not found"})
     headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-    return _json(error.status, {"message": error.reason}, headers)
+    missing = not_offered.told(request.path) if error.status == 404 else None
+    return _json(error.status, {"message": missing or error.reason}, headers)
 
 
 @web.middleware

@@ -16,6 +16,7 @@ from edge.api import (
     analytics_tags,
     certificates,
     credentials,
+    dkim_settings,
     domain_connection,
     domains,
     events,
@@ -70,6 +71,8 @@ _DOMAINS: Final = (
     Route("GET", f"{DOMAIN}/connection", domain_connection.get_connection, Need.READ),
     Route("PUT", f"{DOMAIN}/connection", domain_connection.change_connection, Need.WRITE),
     Route("PUT", f"{DOMAIN}/web_prefix", domain_connection.change_web_prefix, Need.WRITE),
+    Route("PUT", f"{DOMAIN}/dkim_authority", dkim_settings.change_authority, Need.WRITE),
+    Route("PUT", f"{DOMAIN}/dkim_selector", dkim_settings.change_selector, Need.WRITE),
     Route("GET", f"{DOMAIN}/tracking", tracking_settings.get_tracking, Need.READ),
     Route("PUT", f"{DOMAIN}/tracking/open", tracking_settings.change_open, Need.WRITE),
     Route("PUT", f"{DOMAIN}/tracking/click", tracking_settings.change_click, Need.WRITE),
@@ -234,9 +237,7 @@ ROUTES: Final = (
 
 async def _allowed(route: Route, request: web.Request) -> web.StreamResponse:
     allow(request, route.need)
-    response = await route.handler(request)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return await route.handler(request)
 
 
 def methods() -> dict[str, str]:

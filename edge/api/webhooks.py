@@ -5,16 +5,17 @@ documents for these paths (``Reason``, ``Description``, ``Field``), and a ``mess
 """
 
 from collections.abc import Awaitable, Callable
+from functools import wraps
 from typing import Any, Final
 
 from aiohttp import web
 
-from edge.api import params, webhook_sets
+from edge.api import params
 from edge.api.context import API, Api
 from edge.api.errors import NotAllowed, TooLarge
 from edge.api.params import Params
 from edge.api.scope import domain_of
-from edge.api.webhook_sets import MISSING, Webhooks
+from edge.model import webhook_sets
 from edge.model.domain import Domain
 from edge.model.errors import CallerError, NotFound
 from edge.model.webhook import (
@@ -26,6 +27,7 @@ from edge.model.webhook import (
     full_url,
     sealed,
 )
+from edge.model.webhook_sets import MISSING, Webhooks
 from edge.store import webhooks
 from edge.store.pool import Connection
 from edge.webhooks.dispatch import made_key
@@ -47,6 +49,7 @@ def refused(status: int, key: str, text: str) -> web.Response:
 def with_reasons(handler: Handler) -> Handler:
     """What the caller did wrong, as these paths tell it; first of all whose domain it is."""
 
+    @wraps(handler)
     async def guarded(request: web.Request) -> web.StreamResponse:
         if "name" in request.match_info:
             async with request.app[API].connection() as conn:

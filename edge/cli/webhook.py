@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from edge.api import webhook_sets
 from edge.cli import session, webhook_replay
 from edge.cli.options import AsJson, Config, DataDir, print_fields, print_json, print_table, run
 from edge.cli.times import format_time
-from edge.cli.webhook_places import Place, find, on_account, urls_with
+from edge.cli.webhook_places import on_account
 from edge.clock import SystemClock
 from edge.model.errors import CallerError, PeerError
 from edge.model.mailgun_json import event_id
@@ -29,7 +28,9 @@ from edge.settings import load
 from edge.store import domains, webhook_queue, webhooks
 from edge.store.pool import Connection
 from edge.store.webhook_queue import Line
+from edge.webhooks import places
 from edge.webhooks.dispatch import made_key
+from edge.webhooks.places import ACCOUNT, Place, find
 
 app = typer.Typer(help="Events posted to URLs, signed.", no_args_is_help=True)
 app.command(
@@ -40,7 +41,6 @@ app.command(
     "listen", epilog="Example: edge webhook listen mg.example.com http://localhost:3000/hook"
 )(webhook_replay.listen)
 
-ACCOUNT = 1
 SECOND_US = 1_000_000
 
 
@@ -64,16 +64,6 @@ Url = Annotated[str, typer.Argument(metavar="URL", help="The endpoint's http or 
 OnlyUrl = Annotated[
     str, typer.Option("--url", help="Only this endpoint; default: all of the domain.")
 ]
-
-
-def _state(one: Webhook, waiting: int) -> str:
-    if one.endpoint.paused_at is not None:
-        return "paused"
-    if one.endpoint.full:
-        return "full"
-    if one.endpoint.broken_until is not None:
-        return "down"
-    return "waiting" if waiting else "ok"
 
 
 @app.command("list", epilog="Example: edge webhook list mg.example.com --json")
@@ -111,7 +101,7 @@ def list_(
             "domain": name,
             "url": shown_url(one.endpoint.address),
             "types": list(one.types),
-            "state": _state(one, waiting),
+            "state": places.state_of(one.endpoint, waiting),
             "waiting": waiting,
             "retried": [kind for kind in one.types if kind in retried],
         }
@@ -151,18 +141,9 @@ def add(
     vault = session.vault(settings)
 
     async def work(conn: Connection, place: Place) -> None:
-        now_us = SystemClock.now_us()
-        kept = sealed(vault, address)
-        if place.domain is None:
-            if any(one.endpoint.address == kept for one in place.webhooks):
-                raise CallerError(f"the account has a webhook with the URL {shown_url(kept)}")
-            key = f"wh_{made_key().removeprefix('key-')}"
-            about = {"key": key, "description": description, "now_us": now_us}
-            await webhooks.add_account(conn, ACCOUNT, kept, kinds, **about)  # type: ignore[arg-type]  # keywords of two types
-        else:
-            want = webhook_sets.create_url(urls_with(vault, place.webhooks), address, kinds)
-            wanted = {sealed(vault, one): names for one, names in want.items()}
-            await webhooks.set_domain(conn, ACCOUNT, place.domain.number, wanted, now_us=now_us)
+        kept, now_us = sealed(vault, address), SystemClock.now_us()
+        about = {"description": description, "now_us": now_us}
+        await places.add(conn, vault, place, address, kinds, **about)  # type: ignore[arg-type]  # keywords of two types
         if retry is not None:
             for one in (await find(conn, where)).webhooks:
                 if one.endpoint.address == kept:
@@ -185,23 +166,14 @@ def remove(
 ) -> None:
     """Call a URL no more, at all or for some types. What is queued for it is dropped."""
     settings = load(config, data_dir=data_dir)
-    kept = sealed(session.vault(settings), checked_url(url))
+    vault = session.vault(settings)
+    kept = sealed(vault, checked_url(url))
     gone = {one.value for one in types or Type}
 
     async def work(conn: Connection, place: Place) -> None:
         found = place.only(kept)
         left = [kind for kind in found.types if kind not in gone]
-        now_us = SystemClock.now_us()
-        if place.domain is None:
-            if left:
-                about = (found.endpoint.address, left, found.description)
-                await webhooks.change_account(conn, found, *about, now_us=now_us)
-            else:
-                await webhooks.remove(conn, [found])
-            return
-        wanted = {one.endpoint.address: one.types for one in place.webhooks}
-        wanted[kept] = tuple(left)
-        await webhooks.set_domain(conn, ACCOUNT, place.domain.number, wanted, now_us=now_us)
+        await places.change_types(conn, vault, place, found, left, now_us=SystemClock.now_us())
 
     on_account(settings, where, work)
     typer.echo(f"{shown_url(kept)} is no longer called for: {', '.join(sorted(gone))}.")

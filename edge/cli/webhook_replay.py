@@ -15,7 +15,6 @@ from edge.adapters.webhooks import poster_of
 from edge.cli import session
 from edge.cli.options import Config, DataDir, run
 from edge.cli.times import parse_time
-from edge.cli.webhook_places import ACCOUNT, find
 from edge.clock import SystemClock
 from edge.model.errors import CallerError
 from edge.model.expression import Node, parse
@@ -25,9 +24,11 @@ from edge.settings import Settings, load
 from edge.store import search, webhook_queue, webhooks
 from edge.store.expressions import FIELDS, NUMERIC
 from edge.store.filters import Filter
-from edge.store.pool import Connection
+from edge.store.pool import Pool
+from edge.webhooks import replays
 from edge.webhooks.delivery import Attempt
 from edge.webhooks.dispatch import made_key
+from edge.webhooks.places import ACCOUNT, find
 from edge.webhooks.samples import sample
 from edge.webhooks.signature import TOKEN_BYTES
 
@@ -103,19 +104,21 @@ def replay(
     console = Console(stderr=True)
 
     async def work() -> tuple[int, list[str]]:
-        async with session.database(settings) as pool, pool.acquire() as conn:
-            place = await find(conn, where)
+        async with session.database(settings) as pool:
+            async with pool.acquire() as conn:
+                place = await find(conn, where)
             chosen = place.chosen(session.vault(settings), url)
             number = place.domain.number if place.domain else None
             asked = msgspec.structs.replace(wanted, domain=number)
             told = 0
             for one in chosen:
                 if failed:
-                    told += await webhook_queue.again(
-                        conn, one.endpoint.id, begin, now_us=SystemClock.now_us()
-                    )
+                    async with pool.acquire() as conn:
+                        told += await webhook_queue.again(
+                            conn, one.endpoint.id, begin, now_us=SystemClock.now_us()
+                        )
                 else:
-                    told += await _all(conn, one.endpoint.id, asked, dry=dry, console=console)
+                    told += await _all(pool, one.endpoint.id, asked, dry=dry, console=console)
             return told, [shown_url(one.endpoint.address) for one in chosen]
 
     told, urls = run(work())
@@ -123,11 +126,11 @@ def replay(
     typer.echo(f"{told} deliveries {verb} for {', '.join(urls)}.")
 
 
-async def _all(
-    conn: Connection, endpoint: int, wanted: Filter, *, dry: bool, console: Console
-) -> int:
+async def _all(pool: Pool, endpoint: int, wanted: Filter, *, dry: bool, console: Console) -> int:
     """Every page for one endpoint, with progress; how many events are told."""
-    told, after = 0, None
+    told = 0
+    async with pool.acquire() as conn:
+        total = await search.count(conn, wanted)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -135,17 +138,12 @@ async def _all(
         console=console,
         disable=not sys.stderr.isatty(),
     ) as progress:
-        bar = progress.add_task("events", total=await search.count(conn, wanted))
-        while True:
-            now_us = SystemClock.now_us()
-            page = await webhook_queue.replay(
-                conn, endpoint, wanted, now_us=now_us, after=after, dry=dry
-            )
+        bar = progress.add_task("events", total=total)
+        clock = SystemClock()
+        async for page in replays.pages(pool.acquire, endpoint, wanted, clock, dry=dry):
             told += page.told
             progress.advance(bar, page.found)
-            after = page.after
-            if after is None:
-                return told
+    return told
 
 
 async def posted(settings: Settings, key: SigningKey, url: str, kind: str, domain: str) -> Attempt:

@@ -65,6 +65,7 @@ DELIVERIES_RECLAIMED: Counter
 DELIVERIES_FENCED: Counter
 SENDING_IN_FLIGHT: Gauge
 QUEUE_LENGTH: Gauge
+API_LIMITED: Counter
 WEBHOOK_ATTEMPTS: Counter
 WEBHOOKS_RECLAIMED: Counter
 WEBHOOKS_FENCED: Counter
@@ -171,6 +172,9 @@ SPECS: Final = {
         Gauge,
         "edge_certificate_files_behind",
         "Certificates that this machine could not write or open: full disk, wrong master key.",
+    ),
+    "API_LIMITED": Spec(
+        Counter, "edge_api_limited", "API requests refused for coming too fast.", ("budget",)
     ),
     "MESSAGES_ACCEPTED": Spec(Counter, "edge_messages_accepted", "Messages accepted for sending."),
     "TAGS_DROPPED": Spec(

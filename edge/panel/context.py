@@ -13,18 +13,24 @@ from aiohttp import web
 from certs.storage import Gate
 from edge.clock import Clock
 from edge.doctor.examine import Doctor
+from edge.lifecycle import Tasks
 from edge.model.errors import PeerError
 from edge.model.vault import Vault
 from edge.panel.permissions import ALLOWED, Permit
+from edge.panel.replay import Replay
 from edge.sending.accept import Acceptor
 from edge.sending.homes import Homes
 from edge.store.panel_sessions import Session
 from edge.store.panel_users import AT_ONCE
 from edge.store.pool import Connection, Pool
 from edge.throttle import Bucket
+from edge.webhooks.delivery import Poster
 
 MAX_BODY: Final = 26 * 2**20
 """Bytes of a request's body: a CSV file of 25 MB and its form around it."""
+
+TESTS_A_MINUTE: Final = 30
+"""Made-up events that one user may have posted."""
 
 PATIENCE: Final = 10.0
 """Seconds that a request waits for a free connection to Postgres."""
@@ -40,8 +46,10 @@ class Panel:
     address and for each name. ``sample`` is the address of the sample message, if there is one.
     ``geo_note`` is the attribution of the geolocation database; ``homes`` are the domains as
     sending has them, ``smtp`` is where submission listens. ``database`` is None until Postgres was
-    reached. Who reads a large file holds ``files``, and who
-    proves a password one of ``logins``: those wait before they take a connection.
+    reached. Who reads a large file holds ``files``, and who proves a password one of ``logins``:
+    those wait before they take a connection. ``poster`` makes what calls webhooks, ``receiver`` is
+    the URL under which the control port is known, ``key_grace`` are the seconds for which a
+    replaced signing key goes on signing. ``tasks`` are replays under way.
     """
 
     clock: Clock
@@ -58,13 +66,20 @@ class Panel:
     sample: Callable[[], str] = str
     geo_note: Callable[[], str] = str
     smtp: str = ""
+    poster: Callable[[], Poster] | None = None
+    receiver: str = ""
+    key_grace: int = 86_400
     database: Pool | None = None
+    tasks: Tasks = field(default_factory=lambda: Tasks(grace=1.0))
+    replays: dict[str, Replay] = field(init=False, default_factory=dict)
     failed: Bucket = field(init=False)
+    tests: Bucket = field(init=False)
     files: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
     logins: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         self.failed = Bucket(self.failures, self.clock)
+        self.tests = Bucket(TESTS_A_MINUTE, self.clock)
         self.logins = asyncio.Semaphore(AT_ONCE)
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
@@ -75,6 +90,10 @@ class Panel:
         if self.database is None:
             raise PeerError("Postgres was not reached since the start")
         return self.database.acquire(timeout=PATIENCE)
+
+    def posting(self) -> AbstractAsyncContextManager[Poster]:
+        """What calls webhooks, for the length of an ``async with``."""
+        return self.poster() if self.poster else Poster(self.clock)
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -9,7 +9,8 @@ from edge.model.errors import CallerError, NotFound
 from edge.panel import masking, rendering
 from edge.panel.context import PANEL, may
 from edge.panel.permissions import Permit
-from edge.store import domains, search
+from edge.panel.webhook_attempts import AGAIN, urls_of
+from edge.store import domains, search, webhook_log
 from edge.store.filters import Filter
 from edge.store.pool import Connection
 from edge.store.search import Found
@@ -49,6 +50,8 @@ async def show(request: web.Request) -> web.Response:
             limit=TIMELINE,
             ascending=True,
         )
+        hooks = await webhook_log.of_event(conn, event.id, event.domain)
+        urls = await urls_of(conn, hooks)
         names = {one.number: one.name for one in await domains.list_domains(conn, removed=True)}
     whole = rendered(request, found)
     return rendering.render(
@@ -60,6 +63,9 @@ async def show(request: web.Request) -> web.Response:
         raw=json.dumps(whole, indent=2, ensure_ascii=False),
         domain=names.get(event.domain, "?"),
         timeline=timeline,
+        hooks=hooks,
+        urls=urls,
+        again=AGAIN,
         geo_note=panel.geo_note(),
         variables=whole.get("user-variables", {}),
         facts=found.has_facts,

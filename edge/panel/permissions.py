@@ -14,7 +14,7 @@ class Permit(Enum):
     OWN = auto()
     """One's own account: password, second factor, sessions."""
     LOOK = auto()
-    """Logs, suppressions and domains, with recipients as far as the role sees them."""
+    """Logs, suppressions, domains and webhooks, with recipients as far as the role sees them."""
     CLEAR = auto()
     """Recipients in clear, and searching by them; without it they are masked everywhere."""
     READ_MAIL = auto()
@@ -23,8 +23,10 @@ class Permit(Enum):
     """Adding, removing and importing suppressions."""
     SEND = auto()
     """Sending a test message."""
+    TRY = auto()
+    """Testing, pausing and resuming webhooks, and posting events to them once more."""
     MANAGE = auto()
-    """Domains, their settings, certificates, API keys and SMTP credentials."""
+    """Domains, their settings, certificates, API keys, SMTP credentials, webhooks and their key."""
     ADMINISTER = auto()
     """The panel's users, and its audit log."""
 
@@ -33,7 +35,14 @@ ALLOWED: Final[Mapping[Role, frozenset[Permit]]] = MappingProxyType(
     {
         Role.OWNER: frozenset(Permit),
         Role.SUPPORT: frozenset(
-            {Permit.OWN, Permit.LOOK, Permit.CLEAR, Permit.READ_MAIL, Permit.SUPPRESS}
+            {
+                Permit.OWN,
+                Permit.LOOK,
+                Permit.CLEAR,
+                Permit.READ_MAIL,
+                Permit.SUPPRESS,
+                Permit.TRY,
+            }
         ),
         Role.ANALYST: frozenset({Permit.OWN, Permit.LOOK}),
     }

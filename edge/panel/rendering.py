@@ -69,6 +69,7 @@ NAVIGATION: Final = (
     ("/logs", "Logs", Permit.LOOK),
     ("/suppressions", "Suppressions", Permit.LOOK),
     ("/domains", "Domains", Permit.LOOK),
+    ("/webhooks", "Webhooks", Permit.LOOK),
     ("/messages", "Messages", Permit.READ_MAIL),
     ("/users", "Users", Permit.ADMINISTER),
     ("/audit", "Audit log", Permit.ADMINISTER),

@@ -27,6 +27,12 @@ from edge.panel import (
     suppression_files,
     suppressions,
     users,
+    webhook_attempts,
+    webhook_key,
+    webhook_page,
+    webhook_receiver,
+    webhook_replays,
+    webhooks,
 )
 from edge.panel.context import MAX_BODY, PANEL, SESSION, SUBJECT, Handler, Panel, may
 from edge.panel.guard import Forbidden
@@ -34,6 +40,7 @@ from edge.panel.permissions import Permit
 from edge.store import panel_audit
 
 DOMAIN: Final = "/domains/{name}"
+WEBHOOK: Final = "/webhooks/{number}"
 
 
 class Route(NamedTuple):
@@ -122,7 +129,33 @@ _MESSAGES: Final = (
     Route("GET", "/messages/{name}/{delivery}/source", messages.source, Permit.READ_MAIL),
 )
 
-ROUTES: Final = (*_ACCESS, *_FIGURES, *_LOGS, *_SUPPRESSIONS, *_DOMAINS, *_MESSAGES)
+_WEBHOOKS: Final = (
+    Route("GET", "/webhooks", webhooks.show, Permit.LOOK),
+    Route("POST", "/webhooks", webhooks.add, Permit.MANAGE),
+    Route("GET", "/webhooks/attempts", webhook_attempts.show, Permit.LOOK),
+    Route("POST", "/webhooks/attempts/{id}/again", webhook_attempts.again, Permit.TRY),
+    Route("GET", "/webhooks/key", webhook_key.show, Permit.MANAGE),
+    Route("POST", "/webhooks/key/show", webhook_key.reveal, Permit.MANAGE),
+    Route("POST", "/webhooks/key/new", webhook_key.renew, Permit.MANAGE),
+    Route("POST", "/webhooks/key/set", webhook_key.bring, Permit.MANAGE),
+    Route("GET", "/webhooks/receiver", webhook_receiver.show, Permit.LOOK),
+    Route("POST", "/webhooks/receiver", webhook_receiver.switch_on, Permit.MANAGE),
+    Route("POST", "/webhooks/receiver/off", webhook_receiver.switch_off, Permit.MANAGE),
+    Route("GET", "/webhooks/replays/{job}", webhook_replays.show, Permit.TRY),
+    Route("POST", "/webhooks/replays/{job}/start", webhook_replays.start, Permit.TRY),
+    Route("POST", "/webhooks/replays/{job}/stop", webhook_replays.stop, Permit.TRY),
+    Route("GET", WEBHOOK, webhook_page.show, Permit.LOOK),
+    Route("POST", f"{WEBHOOK}/types", webhook_page.change_types, Permit.MANAGE),
+    Route("POST", f"{WEBHOOK}/retried", webhook_page.change_retried, Permit.MANAGE),
+    Route("POST", f"{WEBHOOK}/remove", webhook_page.remove, Permit.MANAGE),
+    Route("POST", f"{WEBHOOK}/pause", webhook_page.pause, Permit.TRY),
+    Route("POST", f"{WEBHOOK}/resume", webhook_page.resume, Permit.TRY),
+    Route("POST", f"{WEBHOOK}/test", webhook_page.test, Permit.TRY),
+    Route("POST", f"{WEBHOOK}/again", webhook_page.again, Permit.TRY),
+    Route("POST", f"{WEBHOOK}/replay", webhook_replays.ask, Permit.TRY),
+)
+
+ROUTES: Final = (*_ACCESS, *_FIGURES, *_LOGS, *_SUPPRESSIONS, *_DOMAINS, *_MESSAGES, *_WEBHOOKS)
 
 
 async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:
@@ -202,6 +235,23 @@ ACTIONS: Final = {
     f"{DOMAIN}/logins/reset": "reset SMTP password",
     f"{DOMAIN}/logins/remove": "remove SMTP login",
     "/messages/test": "send test",
+    "/webhooks": "add webhook",
+    "/webhooks/attempts/{id}/again": "repeat delivery",
+    "/webhooks/key/show": "show signing key",
+    "/webhooks/key/new": "replace signing key",
+    "/webhooks/key/set": "set signing key",
+    "/webhooks/receiver": "switch receiver on",
+    "/webhooks/receiver/off": "switch receiver off",
+    "/webhooks/replays/{job}/start": "begin replay",
+    "/webhooks/replays/{job}/stop": "stop replay",
+    f"{WEBHOOK}/types": "change webhook types",
+    f"{WEBHOOK}/retried": "change retried types",
+    f"{WEBHOOK}/remove": "remove webhook",
+    f"{WEBHOOK}/pause": "pause webhook",
+    f"{WEBHOOK}/resume": "resume webhook",
+    f"{WEBHOOK}/test": "test webhook",
+    f"{WEBHOOK}/again": "repeat what was not taken",
+    f"{WEBHOOK}/replay": "count replay",
 }
 """What the audit log calls each write."""
 

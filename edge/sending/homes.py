@@ -106,9 +106,10 @@ class Homes:
             if key is None:
                 key = await own_key(conn, self._vault, domain.number, self._clock.now_us())
             have = self._homes.get(domain.number)
-            signers[domain.number] = (
-                have.signer if have else Signer(domain.name, key.selector, key.private)
-            )
+            if have is not None and have.signer.selector == key.selector:
+                signers[domain.number] = have.signer
+            else:
+                signers[domain.number] = Signer(domain.name, key.selector, key.private)
         return signers
 
     def _built(

@@ -48,6 +48,9 @@ _EXACT: Final = frozenset({"tag", "bot"})
 """Stored in one spelling, lower case."""
 
 
+MOST_LOOKS: Final = 5_000
+"""Into the key of the dimensions' roll-up for one question."""
+
 _UNITS: Final = {"hourly": "hour", "daily": "day", "daily_dimensions": "day", "monthly": "month"}
 """What a row of each table stands for."""
 
@@ -221,6 +224,15 @@ class Sources:
             f"{column} < {self.bind(date_of(end))}",
         ]
 
+    def _days(self, begin: int, end: int) -> list[str]:
+        """Days one by one while they are few: then each is one look into the key, which has the
+        dimension behind the day. As a range, the key's pages of all dimensions would be read.
+        """
+        if (end - begin) * len(self._span.domains) > MOST_LOOKS:
+            return self._dates("day", begin, end)
+        days = [date_of(day) for day in range(begin, end)]
+        return [f"day = ANY ({self.bind(days)}::date[])"]
+
     def _late(self) -> str:
         return f"{self.bind([date_of(day) for day in sorted(self._now.late)])}::date[]"
 
@@ -230,7 +242,7 @@ class Sources:
         begin, end = span.begin // DAY_US, -(-span.end // DAY_US)
         where = [
             f"domain = ANY ({self._domains})",
-            *self._dates("day", begin, end),
+            *self._days(begin, end),
             f"dimension = '{stored}'",
             "tag <> ''" if self._by_tag else "tag = ''",
         ]

@@ -3,7 +3,7 @@
 Events by their class; hourly counters 60 days; daily ones and their dimensions one year; monthly
 ones and unsubscribes for ever; message facts and what is known of deliveries as set, stored
 messages as set; webhook deliveries that were taken one day, others as set; the state of uniques
-until its end; the panel's audit log a year and a month.
+until its end; receivers of webhooks until theirs; the panel's audit log a year and a month.
 """
 
 from typing import Final
@@ -65,6 +65,7 @@ async def run(conn: Connection, *, now_us: int, days: Days | None = None) -> Rem
         "tags": (queries("tags")["forget"], DAILY_DAYS),
         "returns": (queries("returns")["expire"], days.facts),
         "uniques": (_q["expire_uniques"], 0),
+        "receivers": (queries("receivers")["expire"], 0),
         "panel_audit": (queries("panel_audit")["expire"], panel_audit.KEPT_DAYS),
         "spool_offsets": (_q["expire_offsets"], OFFSET_DAYS),
     }

@@ -37,6 +37,11 @@ async def add_dkim_key(
     return (await dkim_keys(conn, vault, [domain]))[domain]
 
 
+async def set_selector(conn: Connection, domain: int, selector: str) -> None:
+    """Sign a domain's messages under another selector, with the key that it has."""
+    await conn.execute(_q["set_selector"], domain, selector)
+
+
 async def dkim_keys(
     conn: Connection, vault: Vault, domains: list[int] | None = None
 ) -> dict[int, DkimKey]:

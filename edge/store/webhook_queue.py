@@ -228,9 +228,9 @@ async def give_up(conn: Connection, endpoints: Collection[int], before_us: int) 
     return _count(await conn.execute(_q["give_up"], list(endpoints), before_us, GIVEN_UP_AT_ONCE))
 
 
-async def set_broken(conn: Connection, endpoint: int, until: int | None) -> None:
-    """Write down until when (µs) an endpoint's breaker is open."""
-    await conn.execute(_q["break"], endpoint, until)
+async def set_broken(conn: Connection, endpoint: int, until: int | None, *, now_us: int) -> None:
+    """Write down until when (µs) an endpoint's breaker is open; since when, if it was closed."""
+    await conn.execute(_q["break"], endpoint, until, now_us)
 
 
 async def fill(conn: Connection, limit: int) -> dict[int, bool]:

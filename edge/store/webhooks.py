@@ -62,6 +62,12 @@ async def of_account(conn: Connection, account: int) -> list[Webhook]:
     return await _find(conn, "w.account = $1 AND w.domain IS NULL", account)
 
 
+async def numbered(conn: Connection, number: int) -> Webhook | None:
+    """The webhook of a number."""
+    found = await _find(conn, "w.number = $1", number)
+    return found[0] if found else None
+
+
 async def everything(conn: Connection) -> list[Webhook]:
     """All webhooks there are, oldest first."""
     return await _find(conn, "true")

@@ -7,11 +7,13 @@ word is where the socket is made. No redirect is followed, no proxy of the envir
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import dns.asyncresolver
@@ -42,6 +44,8 @@ MOST_READ: Final = 4_096
 
 MOST_KEPT: Final = 300
 """Characters of it that are kept for the log."""
+
+_RECEIVER: Final = re.compile(r"/receive/[A-Za-z0-9_-]{43}")
 
 TRIES: Final = 2
 """A connection that was kept open may be closed by the other side just when it is used again: then
@@ -94,6 +98,34 @@ def is_own(address: str) -> bool:
             return bool(probe.getsockname()[0] == probe.getpeername()[0])
     except OSError:
         return False  # no route: the connection will fail and say so
+
+
+class Own(msgspec.Struct, frozen=True):
+    """The built-in receiver: the one thing of this machine that may be called.
+
+    ``bases`` are the URLs under which it is known, ``where`` is the one at which this machine
+    reaches it. Only such a base with a receiver's path, to the letter, is its URL: nothing that has
+    to be resolved, decoded or normalised first, so no other path of the port can be meant.
+    """
+
+    where: str
+    bases: tuple[str, ...] = ()
+
+    def target(self, url: str) -> str | None:
+        """Where a URL of the receiver is posted to; None for any other URL."""
+        for base in (self.where, *self.bases):
+            if url.startswith(f"{base}/") and _RECEIVER.fullmatch(url[len(base) :]):
+                return self.where + url[len(base) :]
+        return None
+
+    def open(self, info: tuple[Any, ...]) -> socket.socket:
+        """A socket for the port of ``where``, on this machine and no other."""
+        family, kind, protocol, _, address = info
+        parts = urlsplit(self.where)
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if address[1] != port or not is_own(str(address[0])):
+            raise Refused(f"{address[0]} is not where the receiver is")
+        return socket.socket(family, kind, protocol)
 
 
 class Names(AbstractResolver):
@@ -170,7 +202,7 @@ class Poster:
     """Calls endpoints over connections that are kept open; ``seconds`` is for a whole attempt.
 
     Use it as an asynchronous context manager. ``allowed`` are private networks that may be called,
-    ``ca_file`` holds authorities trusted beside the system's.
+    ``ca_file`` holds authorities trusted beside the system's. ``own`` is the built-in receiver.
     """
 
     def __init__(
@@ -181,7 +213,10 @@ class Poster:
         resolvers: Sequence[tuple[str, int]] = (),
         ca_file: Path | None = None,
         seconds: float = 15.0,
+        own: Own | None = None,
     ) -> None:
+        self._own = own
+        self._own_session: aiohttp.ClientSession | None = None
         self._clock = clock
         self._guard = Guard(allowed)
         self._resolvers = resolvers
@@ -192,17 +227,23 @@ class Poster:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Poster":
+        self._session = self._opened(
+            limit=0,
+            ssl=self._context,
+            resolver=Names(self._guard, self._resolvers),
+            socket_factory=self._guard.open,
+            ttl_dns_cache=REMEMBERED_SECONDS,
+        )
+        if self._own is not None:
+            # Its certificate, if it has one, is for the name by which others know this machine.
+            self._own_session = self._opened(ssl=False, socket_factory=self._own.open)
+        return self
+
+    def _opened(self, **connector: Any) -> aiohttp.ClientSession:
         trace = aiohttp.TraceConfig()
         trace.on_connection_reuseconn.append(_reused)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                ssl=self._context,
-                resolver=Names(self._guard, self._resolvers),
-                socket_factory=self._guard.open,
-                ttl_dns_cache=REMEMBERED_SECONDS,
-                keepalive_timeout=IDLE_SECONDS,
-            ),
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS, **connector),
             timeout=self._timeout,
             headers={"User-Agent": USER_AGENT, "Content-Type": "application/json"},
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -211,11 +252,11 @@ class Poster:
             max_line_size=8_190,
             max_field_size=8_190,
         )
-        return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._own_session):
+            if session is not None:
+                await session.close()
 
     async def post(self, url: str, key: SigningKey, *, token: str, event: str) -> Attempt:
         """Sign one event's JSON and post it; whatever fails is told, nothing is raised."""
@@ -245,8 +286,11 @@ class Poster:
     async def _once(
         self, url: str, body: bytes, headers: dict[str, str], way: dict[str, bool]
     ) -> tuple[int, str, str]:
-        assert self._session is not None, "used outside of its context"
-        async with self._session.post(
+        session = self._session
+        if self._own is not None and (target := self._own.target(url)) is not None:
+            session, url = self._own_session, target
+        assert session is not None, "used outside of its context"
+        async with session.post(
             url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=way
         ) as response:
             return response.status, await _beginning(response), ""

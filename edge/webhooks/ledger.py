@@ -89,7 +89,8 @@ class Ledger:
         async with self._pool.acquire() as conn, conn.transaction():
             ours = await webhook_queue.settle(conn, self._holder, batch) if batch else set()
             for endpoint, until in sorted(broken.items()):
-                await webhook_queue.set_broken(conn, endpoint, until)
+                now_us = self._clock.now_us()
+                await webhook_queue.set_broken(conn, endpoint, until, now_us=now_us)
         crash.point("webhook-settled")
         if len(ours) < len(batch):
             metrics.WEBHOOKS_FENCED.inc(len(batch) - len(ours))

@@ -7,7 +7,10 @@ sees one can put another body under it. A second signature, in a header, is of t
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
 
 from edge.model.mailgun_json import dumps
 from edge.model.webhook import SigningKey
@@ -58,3 +61,57 @@ def signed(
     if key.previous is not None:
         headers[PREVIOUS] = sign_body(key.previous, timestamp, body)
     return body, headers
+
+
+class Verdict(StrEnum):
+    """What checking a signature came to."""
+
+    GOOD = "good"
+    PREVIOUS = "previous"
+    """Made with the key before this one."""
+
+    OLD = "old"
+    """Right, but its timestamp is over :data:`FRESH_SECONDS` away."""
+
+    WRONG = "wrong"
+    MISSING = "missing"
+
+
+FRESH_SECONDS: Final = 900
+
+
+def _verdict(key: SigningKey, timestamp: str, given: str, made: Any, seconds: int) -> Verdict:
+    """``made(key)`` is the signature as it should be."""
+    for one, verdict in ((key.current, Verdict.GOOD), (key.previous, Verdict.PREVIOUS)):
+        if one is not None and hmac.compare_digest(made(one).encode(), given.encode("utf-8")):
+            fresh = timestamp.isascii() and timestamp.isdigit() and len(timestamp) < 12
+            if not fresh or abs(seconds - int(timestamp)) > FRESH_SECONDS:
+                return Verdict.OLD
+            return verdict
+    return Verdict.WRONG
+
+
+def checked_token(key: SigningKey, body: bytes, *, seconds: int) -> Verdict:
+    """Mailgun's signature, which a body has in it, at a time (seconds)."""
+    try:
+        found = msgspec.json.decode(body)
+        proof = found["signature"]
+        parts = (proof["timestamp"], proof["token"], proof["signature"])
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
+        return Verdict.MISSING
+    if not all(isinstance(one, str) and one.isascii() for one in parts):
+        return Verdict.WRONG if all(one is not None for one in parts) else Verdict.MISSING
+    timestamp, token, signature = parts
+    return _verdict(key, timestamp, signature, lambda one: sign(one, timestamp, token), seconds)
+
+
+def checked_body(
+    key: SigningKey, headers: Mapping[str, str], body: bytes, *, seconds: int
+) -> Verdict:
+    """Ours, of the whole body, which is in a header."""
+    timestamp, signature = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "")
+    if not timestamp or not signature:
+        return Verdict.MISSING
+    if not (timestamp.isascii() and signature.isascii()):
+        return Verdict.WRONG
+    return _verdict(key, timestamp, signature, lambda one: sign_body(one, timestamp, body), seconds)

@@ -1,11 +1,43 @@
 """What the browser does on the pages of figures; run by the panel's tests, on their edge."""
 
+import re
+import time
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.acceptance.panel_visits import Visit
-from tests.integration.panel.seeding import DOMAIN
+from edge.store import domains, events
+from edge.store.pool import Connection
+from tests.acceptance.panel_visits import OWNER, Visit
+from tests.integration.panel.seeding import DOMAIN, Story
+
+
+async def _complain(conn: Connection) -> None:
+    domain = await domains.get(conn, DOMAIN)
+    story = Story(domain.number, time.time_ns() // 1000)
+    story.event("complained", f"20261125.news@{DOMAIN}", "complainer@example.org", 0)
+    async with conn.transaction():
+        await events.add(conn, events.prepare(story.batch, now_us=story.now))
+
+
+def figures_are_read_and_followed(visit: Visit, wide: dict[str, Any]) -> None:
+    """With everything a browser has, and by an analyst without a script."""
+    with visit.visitor(OWNER, **wide) as reader:
+        reads_the_chart(visit, reader.page)
+        reads_a_definition(reader.page)
+        reader.photograph("panel-overview-narrow")
+        follows_the_tail(visit, reader.page, lambda: visit.in_database(_complain))
+        assert reader.complaints == []
+    with visit.visitor("ian@example.com", java_script_enabled=False, **wide) as reader:
+        page = reader.page
+        assert page.url == f"{visit.base}/overview"
+        page.get_by_role("link", name="Refresh").press("Enter")
+        assert "•••@example.net" in page.inner_text("#tail")
+        page.get_by_role("combobox", name="Time").select_option("30d")
+        page.get_by_role("button", name="Show").press("Enter")
+        page.wait_for_url(re.compile("span=30d"))
+        assert page.locator("table.tight tbody tr").count() == 30
 
 
 def reads_the_chart(visit: Visit, page: Page) -> None:

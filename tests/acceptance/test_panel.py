@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,15 @@ import pyotp
 import pytest
 from playwright.sync_api import Page
 
-from edge.store import certificates, domains, events
+from edge.cli import session
+from edge.settings import load
+from edge.store import certificates
 from edge.store.pool import Connection
 from tests.acceptance.browsing import LOOKS, Reader
-from tests.acceptance.panel_figures import (
-    draws_the_map,
-    follows_the_tail,
-    reads_a_definition,
-    reads_the_chart,
-)
+from tests.acceptance.panel_figures import draws_the_map, figures_are_read_and_followed
 from tests.acceptance.panel_visits import OWNER, PASSWORD, Visit, visiting
-from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, Story, seed
+from tests.integration.panel.hooks import hooked
+from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, seed
 from tests.integration.run.serving import until
 
 JS = Path(__file__).parent / "js"
@@ -50,6 +49,8 @@ def visit() -> Iterator[Visit]:
         found.add_user("sue@example.com", "support")
         found.add_user("ian@example.com", "analyst")
         found.in_database(seed)
+        vault = session.vault(load(data_dir=found.one.data))
+        found.in_database(partial(hooked, vault=vault))
         yield found
 
 
@@ -65,9 +66,18 @@ def _first_run(visit: Visit) -> None:
         page.get_by_role("button", name="Make me the owner").click()
         page.wait_for_url(f"{visit.base}/welcome")
         _looked_at(reader, "welcome")
-        for name in ("overview", "analytics", "logs", "suppressions", "domains", "messages"):
+        for name in (
+            "overview",
+            "analytics",
+            "logs",
+            "suppressions",
+            "domains",
+            "messages",
+            "webhooks",
+            "webhooks/receiver",
+        ):
             page.goto(f"{visit.base}/{name}")
-            _looked_at(reader, f"empty-{name}")
+            _looked_at(reader, f"empty-{name.replace('/', '-')}")
         page.goto(f"{visit.base}/welcome")
         with page.expect_popup() as opened:
             page.get_by_role("link", name="Open the sample message").click()
@@ -110,6 +120,14 @@ def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
     yield "domains", f"{visit.base}/domains"
     yield "domain", f"{visit.base}/domains/{DOMAIN}"
     yield "keys", f"{visit.base}/domains/{DOMAIN}/keys"
+    hooks = f"{visit.base}/webhooks"
+    yield "webhooks", f"{hooks}?domain={DOMAIN}"
+    page.goto(f"{hooks}?domain={DOMAIN}")
+    link = page.locator("tr:has-text('down') th a").get_attribute("href")
+    yield "webhook", f"{visit.base}{link}"
+    yield "attempts", f"{hooks}/attempts?domain={DOMAIN}"
+    yield "signing-key", f"{hooks}/key"
+    yield "receiver", f"{hooks}/receiver"
     yield "messages", f"{visit.base}/messages?domain={DOMAIN}"
     yield "account", f"{visit.base}/account"
     yield "users", f"{visit.base}/users"
@@ -316,29 +334,42 @@ def test_the_state_of_a_certificate_is_followed_by_itself(visit: Visit) -> None:
 
 def test_figures_are_read_and_followed(visit: Visit) -> None:
     """The chart by keyboard, a definition, and the newest events that come by themselves."""
+    figures_are_read_and_followed(visit, WIDE)
 
-    async def complain(conn: Connection) -> None:
-        domain = await domains.get(conn, DOMAIN)
-        story = Story(domain.number, time.time_ns() // 1000)
-        story.event("complained", f"20261125.news@{DOMAIN}", "complainer@example.org", 0)
-        async with conn.transaction():
-            await events.add(conn, events.prepare(story.batch, now_us=story.now))
 
+def test_an_event_is_replayed_to_the_built_in_receiver(visit: Visit) -> None:
+    """Switched on, added, tested, an open of the first run told once more; all of it genuine."""
     with visit.visitor(OWNER, **WIDE) as reader:
-        reads_the_chart(visit, reader.page)
-        reads_a_definition(reader.page)
-        reader.photograph("panel-overview-narrow")
-        follows_the_tail(visit, reader.page, lambda: visit.in_database(complain))
-        assert reader.complaints == []
-    with visit.visitor("ian@example.com", java_script_enabled=False, **WIDE) as reader:
         page = reader.page
-        assert page.url == f"{visit.base}/overview"
-        page.get_by_role("link", name="Refresh").press("Enter")
-        assert "•••@example.net" in page.inner_text("#tail")
-        page.get_by_role("combobox", name="Time").select_option("30d")
-        page.get_by_role("button", name="Show").press("Enter")
-        page.wait_for_url(re.compile("span=30d"))
-        assert page.locator("table.tight tbody tr").count() == 30
+        page.goto(f"{visit.base}/webhooks?domain={SANDBOX}")
+        page.goto(f"{visit.base}/webhooks/receiver")
+        new = page.get_by_role("button", name=re.compile("^(Switch it on|New URL)$"))
+        new.click()
+        page.wait_for_selector("text=The receiver is on")
+        page.get_by_role("link", name="Add it as an endpoint").click()
+        page.get_by_role("button", name="Add", exact=True).click()
+        page.wait_for_selector("text=The endpoint is added")
+        page.locator("tbody a[href^='/webhooks/']", has_text="/receive/").first.click()
+        page.get_by_role("button", name="Send").click()
+        page.wait_for_selector("text=It would have been taken")
+        reader.photograph("panel-webhook-tested")
+        page.locator("#replay ~ form select[name=type]").select_option("opened")
+        page.get_by_role("button", name="Count").click()
+        page.get_by_role("button", name=re.compile(r"^Post \d+ events?$")).click()
+        page.wait_for_selector("#replay-state:has-text('what is queued goes out')")
+        reader.photograph("panel-replay")
+        assert reader.flaws() == []
+        page.goto(f"{visit.base}/webhooks/receiver")
+
+        def came() -> bool:
+            page.get_by_role("link", name="Look again").click()
+            return page.locator("summary:has-text('body: genuine')").count() >= 2
+
+        until("the replayed event came", came)
+        page.locator("summary").first.click()
+        page.evaluate("window.scrollTo(0, 0)")
+        reader.photograph("panel-receiver-used")
+        assert reader.complaints == []
 
 
 def test_a_second_factor_and_a_file_in_the_running_edge(visit: Visit) -> None:

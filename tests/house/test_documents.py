@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from pydantic_core import PydanticUndefined
 
+from edge.api import receiver
 from edge.api import routes as api_routes
 from edge.control import ROUTES as CONTROL_ROUTES
 from edge.doctor.findings import Code
@@ -90,7 +91,7 @@ def test_every_route_is_described() -> None:
     rows = _rows("docs/routes.md")
     expected = {path: ", ".join(methods) for path, methods in ROUTES.items()}
     expected |= {path: "GET, HEAD" for path, _ in CONTROL_ROUTES}
-    expected |= api_routes.methods()
+    expected |= api_routes.methods() | {receiver.PATH: "POST"}
     documented = {path: cells[0] for path, cells in rows.items() if path.startswith("/")}
     assert documented == expected
 

@@ -78,7 +78,10 @@ WHERE ctid = ANY (ARRAY(
 ));
 
 -- name: break
-UPDATE endpoints SET broken_until = $2 WHERE id = $1;
+UPDATE endpoints
+SET broken_until = $2::timestamptz,
+    broken_at = CASE WHEN $2::timestamptz IS NOT NULL THEN coalesce(broken_at, $3::timestamptz) END
+WHERE id = $1;
 
 -- name: fill
 -- Marks the endpoints for which as much waits as may, and clears the mark of the others.

@@ -1,8 +1,10 @@
 import hashlib
+import re
 from typing import Any
 
 import pytest
 
+from edge.api.routes import ROUTES
 from edge.store import api_keys
 from edge.store.api_keys import Role
 from edge.store.pool import Pool
@@ -34,6 +36,17 @@ async def test_a_missing_or_wrong_key_gets_mailguns_answer(db: Pool) -> None:
                 assert (got.status, got.body) == (401, b"Forbidden"), headers
                 assert got.headers["WWW-Authenticate"] == 'Basic realm="MG API"'
         assert (await world.ask("GET", DOMAINS)).status == 200
+
+
+async def test_no_route_answers_without_a_good_key(db: Pool) -> None:
+    """Generated over every route: 401 in Mailgun's words, before anything else is looked at."""
+    async with serving(db, failures=0) as world:
+        for route in ROUTES:
+            path = re.sub(r"\{\w+\}", "1", route.path.replace("{name}", OURS))
+            for key in ("", "key-0123456789ab-" + "A" * 43):
+                got = await world.ask(route.method, path, key=key)
+                assert (got.status, got.body) == (401, b"Forbidden"), route
+                assert got.headers["WWW-Authenticate"] == 'Basic realm="MG API"'
 
 
 async def test_health_and_metrics_stay_open(db: Pool) -> None:

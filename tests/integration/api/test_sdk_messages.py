@@ -2,20 +2,17 @@
 
 import asyncio
 import json
-import shutil
-import subprocess
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import mailgun.client
-import pytest
 
 from edge.store.pool import Pool
+from tests.integration.api.node import node
 from tests.integration.api.worlds import OURS, World, serving
 
-JS = Path(__file__).parent / "js"
 MIME = f"From: News <news@{OURS}>\r\nTo: ann@example.net\r\nSubject: Mime\r\n\r\nHello\r\n"
 QUEUED = "Queued. Thank you."
 
@@ -97,53 +94,17 @@ async def test_the_python_sdk_sends(db: Pool, tmp_path: Path) -> None:
     assert sent == {"id": answers["plain"]["id"], "message": QUEUED}
 
 
-@pytest.fixture(scope="session")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """mailgun.js from npm in a directory of its own, once for the session."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("no node and npm: install nodejs and npm")
-    place = tmp_path_factory.mktemp("node")
-    shutil.copy(JS / "package.json", place)
-    shutil.copy(JS / "send.js", place)
-    done = subprocess.run(
-        [npm, "install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund"],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"npm could not install mailgun.js: {done.stderr[-300:]}")
-    return place
-
-
-def _node(place: Path, world: World, *arguments: str) -> dict[str, Any]:
-    done = subprocess.run(
-        ["node", "send.js", world.url, world.key, OURS, *arguments],
-        cwd=place,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
 async def test_mailgun_js_sends(db: Pool, node_modules: Path) -> None:
     """Text, HTML, files, batch, MIME as text; an error as it reports it."""
     async with serving(db) as world:
-        answers = await asyncio.to_thread(_node, node_modules, world)
+        answers = await asyncio.to_thread(node, node_modules, "send.js", world)
         stored = await _by_subject(db)
         recipients = await _recipients(db)
         variables = await db.fetch(
             "SELECT variables FROM deliveries WHERE variables IS NOT NULL ORDER BY id"
         )
         key = await db.fetchval("SELECT key FROM messages ORDER BY number LIMIT 1")
-        answers |= await asyncio.to_thread(_node, node_modules, world, key)
+        answers |= await asyncio.to_thread(node, node_modules, "send.js", world, key)
         assert (await _recipients(db))[-2:] == ["cyd@example.net", "dan@example.net"]
     for name in ("text", "html", "files", "batch", "mime", "mimeFile", "resent"):
         assert answers[name]["message"] == QUEUED, answers[name]

@@ -22,6 +22,7 @@ from edge.sending.accept import Acceptor
 from edge.store import api_keys, domains
 from edge.store.api_keys import Role
 from edge.store.pool import Pool
+from tests.integration.api import conformance
 
 OURS, OTHER = "mg.example.com", "mg.example.net"
 
@@ -67,7 +68,10 @@ class World:
         return self.domains[name]
 
     async def ask(self, method: str, path: str, *, key: str | None = None, **more: Any) -> Answer:
-        """One request, with the account's key unless another is given; ``""`` is none."""
+        """One request, with the account's key unless another is given; ``""`` is none.
+
+        An answer that is not as the OpenAPI document says is a failure.
+        """
         headers = dict(more.pop("headers", {}))
         chosen = self.key if key is None else key
         if chosen:
@@ -75,7 +79,10 @@ class World:
         async with self.session.request(method, self.url + path, headers=headers, **more) as got:
             body = await got.read()
             is_json = got.content_type == "application/json" and body
-            return Answer(got.status, got.headers, body, await got.json() if is_json else None)
+            answer = Answer(got.status, got.headers, body, await got.json() if is_json else None)
+        said = body.decode("utf-8", "replace") if answer.json is None else answer.json
+        conformance.check(method, path, answer.status, answer.headers, said)
+        return answer
 
     async def raw(self, request: bytes) -> bytes:
         """Bytes as they are, and what comes back until the server closes."""

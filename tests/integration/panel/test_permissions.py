@@ -14,11 +14,22 @@ from tests.integration.panel.worlds import serving
 
 WRITES = [route for route in ROUTES if route.method == "POST"]
 FORBIDDEN = {
-    Role.SUPPORT: {"/users", "/audit", f"/domains/{DOMAIN}/keys"},
-    Role.ANALYST: {"/users", "/audit", f"/domains/{DOMAIN}/keys", "/messages", "/welcome"},
+    Role.SUPPORT: {"/users", "/audit", f"/domains/{DOMAIN}/keys", "/webhooks/key"},
+    Role.ANALYST: {
+        "/users",
+        "/audit",
+        f"/domains/{DOMAIN}/keys",
+        "/messages",
+        "/welcome",
+        "/webhooks/key",
+        "/webhooks/replays/none",
+    },
     Role.OWNER: set(),
 }
 """Pages that a role must not see, whatever the table in the code says."""
+
+TRIES = ("/pause", "/resume", "/test", "/again", "/replay", "/start", "/stop")
+"""What support may do with webhooks; the rest of them is the owner's."""
 
 MAY_WRITE = {
     Role.OWNER: {route.path for route in WRITES},
@@ -26,6 +37,7 @@ MAY_WRITE = {
         route.path
         for route in WRITES
         if route.path.startswith(("/account", "/suppressions", "/log", "/first-run"))
+        or (route.path.startswith("/webhooks") and route.path.endswith(TRIES))
     },
     Role.ANALYST: {
         route.path for route in WRITES if route.path.startswith(("/account", "/log", "/first-run"))
@@ -68,6 +80,7 @@ def path_of(route: Route, event: str) -> str:
     }
     path = known.get(route.path, route.path)
     path = path.replace("{name}", DOMAIN).replace("{delivery}", "outbox-1").replace("{id}", event)
+    path = path.replace("{number}", "1").replace("{job}", "none")
     assert "{" not in path
     return path
 

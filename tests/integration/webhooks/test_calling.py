@@ -13,7 +13,7 @@ import pytest
 from certs.keys import self_signed
 from edge.clock import SystemClock
 from edge.model.webhook import SigningKey
-from edge.webhooks.delivery import Attempt, Guard, Names, Poster, Refused, is_own
+from edge.webhooks.delivery import Attempt, Guard, Names, Own, Poster, Refused, is_own
 from tests.integration.webhooks.receivers import KEY, receiving
 from tests.integration.webhooks.worlds import LOOPBACK
 
@@ -113,6 +113,25 @@ async def test_a_certificate_has_to_be_trusted(tmp_path: Path) -> None:
             wrong = await call(made, receiver.url.replace("127.0.0.1", "other.localhost") + "/200")
             assert wrong.status is None
             assert "certificate" in wrong.error
+
+
+async def test_the_built_in_receiver_is_reached_over_tls_whatever_its_certificate(
+    tmp_path: Path,
+) -> None:
+    """It is on this machine by construction; nothing else of the same port is."""
+    chain = tmp_path / "pem"
+    chain.write_text(self_signed("api.example.com", SystemClock.now()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    async with receiving(context) as receiver:
+        path = "/receive/" + "A" * 43
+        own = Own(receiver.url, ("https://api.example.com",))
+        async with poster(allowed=(), own=own) as made:
+            for base in (receiver.url, "https://api.example.com"):
+                assert (await call(made, base + path)).error == ""
+            refused = await call(made, f"{receiver.url}/200/x")
+            assert (refused.status, "not a public" in refused.error) == (None, True)
+        assert [post.path for post in receiver.posts] == [path, path]
 
 
 HOSTILE = [

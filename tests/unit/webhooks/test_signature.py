@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.model.webhook import SigningKey
-from edge.webhooks.signature import PREVIOUS, SIGNATURE, TIMESTAMP, sign, signed, token
+from edge.webhooks.signature import (
+    PREVIOUS,
+    SIGNATURE,
+    TIMESTAMP,
+    Verdict,
+    checked_body,
+    checked_token,
+    sign,
+    signed,
+    token,
+)
 
 KEY, TIME = "test-signing-key", "1700000000"
 TOKEN = "0123456789abcdef0123456789abcdef0123456789abcdef01"
@@ -57,3 +67,28 @@ def test_a_replaced_key_signs_until_its_time() -> None:
     key = SigningKey("new", "old", 100)
     assert key.at(99).previous == "old"
     assert key.at(100) == SigningKey("new")
+
+
+@given(st.binary(max_size=80), st.dictionaries(st.sampled_from((TIMESTAMP, SIGNATURE)), st.text()))
+def test_checking_takes_anything_and_calls_only_ours_good(
+    body: bytes, headers: dict[str, str]
+) -> None:
+    """Bytes and headers of strangers never raise, and are never genuine."""
+    key = SigningKey(KEY, "the-old-key", 2**60)
+    seen = {
+        checked_token(key, body, seconds=int(TIME)),
+        checked_body(key, headers, body, seconds=int(TIME)),
+    }
+    assert seen <= {Verdict.MISSING, Verdict.WRONG}
+
+
+@given(st.integers(-2000, 2000))
+def test_what_is_signed_is_good_while_it_is_fresh(late: int) -> None:
+    """Fifteen minutes either way; then it is right but old; with a replaced key that is told."""
+    now = int(TIME)
+    body, headers = signed(SigningKey(KEY), seconds=now, token=TOKEN, event="{}")
+    fresh = abs(late) <= 900
+    for key, good in ((SigningKey(KEY), Verdict.GOOD), (SigningKey("n", KEY), Verdict.PREVIOUS)):
+        expected = good if fresh else Verdict.OLD
+        assert checked_token(key, body, seconds=now + late) is expected
+        assert checked_body(key, headers, body, seconds=now + late) is expected

@@ -1,0 +1,1 @@
+"""What every call takes and answers, one module for each resource."""
