@@ -23,6 +23,7 @@ from benchmarks import (
     latency,
     machine,
     memory,
+    panel_pages,
     reading,
     request_cost,
     returned,
@@ -42,7 +43,7 @@ SCRIPTS: dict[str, Callable[[Path, Scale], Section]] = {
     for module in (
         *(request_cost, whole_line, drain, verdicts, latency, memory, start),
         *(instrumenting, dkim_signing, sending, webhooks, returned, certificates),
-        *(tls_connection, certificate_memory, sni_miss, issuing, reading),
+        *(tls_connection, certificate_memory, sni_miss, issuing, reading, panel_pages),
     )
 }
 

@@ -15,7 +15,7 @@ PLOT = HERE / "results.svg"
 ORDER = (
     *("request-cost", "whole-line", "drain", "verdicts", "latency", "memory", "start"),
     *("tls-connection", "certificate-memory", "sni-miss", "certificates", "issuing"),
-    *("instrumenting", "signing", "sending", "webhooks", "reading", "returned"),
+    *("instrumenting", "signing", "sending", "webhooks", "reading", "panel-pages", "returned"),
 )
 
 _HEAD = """# Results

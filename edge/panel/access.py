@@ -14,7 +14,7 @@ from edge.store.pool import Connection
 
 log = structlog.get_logger()
 
-START: Final = "/logs"
+START: Final = "/overview"
 """Where somebody lands who did not ask for a page."""
 
 WRONG: Final = "The name, the password or the code is wrong."

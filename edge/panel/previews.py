@@ -19,7 +19,8 @@ _NOTHING: Final = "<p><em>There is no HTML footer.</em></p>"
 _NO_HTML: Final = "<p><em>This message has no HTML part.</em></p>"
 
 
-def _framed(html: str) -> web.Response:
+def framed(html: str) -> web.Response:
+    """What others wrote, under a policy that lets it do nothing."""
     return web.Response(body=html.encode("utf-8", "replace"), headers=_HEADERS)
 
 
@@ -29,11 +30,11 @@ async def footers(request: web.Request) -> web.Response:
         domain = await domain_choice.named(conn, request.match_info["name"])
         settings = await domain_settings.get(conn, domain.number)
     html = settings.html_footer.replace("%unsubscribe_url%", "#unsubscribe")
-    return _framed(f"<!doctype html><title>Footer</title>{_SAMPLE}{html or _NOTHING}")
+    return framed(f"<!doctype html><title>Footer</title>{_SAMPLE}{html or _NOTHING}")
 
 
 async def message(request: web.Request) -> web.Response:
     """``GET /messages/{name}/{delivery}/preview``: its HTML part; nothing in it is fetched."""
     async with request.app[PANEL].connection() as conn:
         found = await messages.of(request, conn)
-    return _framed(mail_body.take_apart(found.source).html or _NO_HTML)
+    return framed(mail_body.take_apart(found.source).html or _NO_HTML)

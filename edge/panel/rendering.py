@@ -64,6 +64,8 @@ TONES: Final = {
 }
 
 NAVIGATION: Final = (
+    ("/overview", "Overview", Permit.LOOK),
+    ("/analytics", "Analytics", Permit.LOOK),
     ("/logs", "Logs", Permit.LOOK),
     ("/suppressions", "Suppressions", Permit.LOOK),
     ("/domains", "Domains", Permit.LOOK),

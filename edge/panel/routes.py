@@ -9,8 +9,10 @@ from aiohttp import web
 from edge.panel import (
     access,
     account,
+    analytics,
     audit,
     certificates,
+    click_map,
     domain_keys,
     domain_pages,
     domains,
@@ -19,6 +21,7 @@ from edge.panel import (
     log_export,
     logs,
     messages,
+    overview,
     previews,
     rendering,
     suppression_files,
@@ -72,6 +75,15 @@ _ACCESS: Final = (
     Route("GET", "/audit", audit.show, Permit.ADMINISTER),
 )
 
+_FIGURES: Final = (
+    Route("GET", "/overview", overview.show, Permit.LOOK),
+    Route("GET", "/overview/chart", overview.chart, Permit.LOOK),
+    Route("GET", "/overview/tail", overview.tail, Permit.LOOK),
+    Route("GET", "/analytics", analytics.show, Permit.LOOK),
+    Route("GET", "/analytics/export", analytics.export, Permit.LOOK),
+    Route("GET", "/analytics/links", click_map.show, Permit.LOOK),
+)
+
 _LOGS: Final = (
     Route("GET", "/logs", logs.show, Permit.LOOK),
     Route("GET", "/logs/export", log_export.export, Permit.LOOK),
@@ -113,6 +125,7 @@ _MESSAGES: Final = (
     Route("POST", "/messages/test", messages.send_test, Permit.SEND),
     Route("GET", "/messages/{name}/{delivery}", messages.show_one, Permit.READ_MAIL),
     Route("GET", "/messages/{name}/{delivery}/preview", previews.message, Permit.READ_MAIL),
+    Route("GET", "/messages/{name}/{delivery}/clicks", click_map.framed, Permit.READ_MAIL),
     Route("GET", "/messages/{name}/{delivery}/source", messages.source, Permit.READ_MAIL),
 )
 
@@ -142,7 +155,7 @@ _WEBHOOKS: Final = (
     Route("POST", f"{WEBHOOK}/replay", webhook_replays.ask, Permit.TRY),
 )
 
-ROUTES: Final = (*_ACCESS, *_LOGS, *_SUPPRESSIONS, *_DOMAINS, *_MESSAGES, *_WEBHOOKS)
+ROUTES: Final = (*_ACCESS, *_FIGURES, *_LOGS, *_SUPPRESSIONS, *_DOMAINS, *_MESSAGES, *_WEBHOOKS)
 
 
 async def _guarded(route: Route, request: web.Request) -> web.StreamResponse:

@@ -96,15 +96,10 @@ async def ask(conn: Connection, asked: Question, *, now_us: int) -> Answer:
     sums = sums_of(asked.metrics)
     keys = " OR ".join(f"({key_condition(one)})" for one in sums) or "false"
     async with _snapshot(conn, now_us) as now:
+        asked, since = await _kept(conn, asked, now)
         span = _span(asked, f"({keys})")
-        classes = [row[0] for row in await conn.fetch(_q["retentions"], list(asked.domains))]
-        since = counted_from(span, now, classes)
-        if since > asked.begin:
-            asked = msgspec.structs.replace(asked, begin=min(since, asked.end))
-            span = msgspec.structs.replace(span, begin=asked.begin)
-        rows, total = await _page(conn, asked, Sources(span, now), sums)
-        aggregates: dict[str, int | str] = {}
-        if asked.aggregates:
+        rows, total, aggregates = await _page(conn, asked, Sources(span, now), sums)
+        if asked.aggregates and not aggregates:
             needed = tuple(dict.fromkeys(("time", *_rolled(asked.dimensions))))
             whole = msgspec.structs.replace(span, columns=needed)
             aggregates = await _whole(conn, asked, Sources(whole, now), sums)
@@ -119,16 +114,42 @@ def _rolled(dimensions: Sequence[str]) -> list[str]:
 async def counted(conn: Connection, asked: Question, *, now_us: int) -> list[Counted]:
     """Every key by itself, without sorting and pages; ``metrics`` of the question do not matter."""
     async with _snapshot(conn, now_us) as now:
-        sources = Sources(_span(asked, "true"), now)
-        names = [_group(name) for name in asked.dimensions]
-        number = len(names) + 1
-        columns = ", ".join([*names, "key", "sum(total)::bigint", "sum(uniq)::bigint"])
-        places = ", ".join(map(str, range(1, number + 1)))
-        rows = await conn.fetch(
-            f"WITH counted AS ({sources.text}) SELECT {columns} FROM counted "  # noqa: S608 - names from a fixed set, values are parameters
-            f"{_joined(asked, sources)} GROUP BY {places} ORDER BY {places}",
-            *sources.values,
-        )
+        return await _counted(conn, asked, now)
+
+
+async def counted_since(
+    conn: Connection, asked: Question, *, now_us: int
+) -> tuple[list[Counted], int]:
+    """The same, cut as :func:`ask` cuts it, and the time from which on it is complete (µs).
+
+    One reading of the counters from which every metric follows (:func:`edge.model.metrics.values`),
+    of everything and of each group, where :func:`ask` would read them again for each.
+    """
+    async with _snapshot(conn, now_us) as now:
+        asked, since = await _kept(conn, asked, now)
+        return await _counted(conn, asked, now), since
+
+
+async def _kept(conn: Connection, asked: Question, now: State) -> tuple[Question, int]:
+    """The question without what is not kept any more, and from when on (µs) all of it is."""
+    classes = [row[0] for row in await conn.fetch(_q["retentions"], list(asked.domains))]
+    since = counted_from(_span(asked, ""), now, classes)
+    if since > asked.begin:
+        asked = msgspec.structs.replace(asked, begin=min(since, asked.end))
+    return asked, since
+
+
+async def _counted(conn: Connection, asked: Question, now: State) -> list[Counted]:
+    sources = Sources(_span(asked, "true"), now)
+    names = [_group(name) for name in asked.dimensions]
+    number = len(names) + 1
+    columns = ", ".join([*names, "key", "sum(total)::bigint", "sum(uniq)::bigint"])
+    places = ", ".join(map(str, range(1, number + 1)))
+    rows = await conn.fetch(
+        f"WITH counted AS ({sources.text}) SELECT {columns} FROM counted "  # noqa: S608 - names from a fixed set, values are parameters
+        f"{_joined(asked, sources)} GROUP BY {places} ORDER BY {places}",
+        *sources.values,
+    )
     return [
         Counted(tuple(row[: number - 1]), row[number - 1], row[number], row[number + 1])
         for row in map(tuple, rows)
@@ -214,8 +235,15 @@ def _value(metric: Metric, sums: Sequence[Sum]) -> str:
 
 async def _page(
     conn: Connection, asked: Question, sources: Sources, sums: Sequence[Sum]
-) -> tuple[list[Row], int]:
+) -> tuple[list[Row], int, dict[str, int | str]]:
+    """Groups, their number, and the metrics of everything if they follow from the groups.
+
+    They do where each event is in one group, so not by tag: reading everything once more would
+    take as long again.
+    """
     width = len(asked.dimensions)
+    follow = asked.aggregates and "tag" not in asked.dimensions
+    wholes = [f"(sum(s{place}) OVER ())::bigint" for place in range(len(sums) if follow else 0)]
     columns = [f"{_group(name)} AS d{place}" for place, name in enumerate(asked.dimensions)]
     columns += [f"{_sum(one)} AS s{place}" for place, one in enumerate(sums)]
     groups = ", ".join(str(place + 1) for place in range(width))
@@ -225,7 +253,8 @@ async def _page(
         + (f"GROUP BY {groups})" if width else "HAVING count(*) > 0)")
     )
     rows = await conn.fetch(
-        f"{grouped} SELECT *, count(*) OVER () FROM grouped ORDER BY {_order(asked, sums)} "  # noqa: S608 - as above
+        f"{grouped} SELECT {', '.join(['*', 'count(*) OVER ()', *wholes])} FROM grouped "  # noqa: S608 - as above
+        f"ORDER BY {_order(asked, sums)} "
         f"LIMIT {int(asked.limit)} OFFSET {int(asked.skip)}",
         *sources.values,
     )
@@ -235,7 +264,8 @@ async def _page(
     found = [
         Row(tuple(row[:width]), _metrics(asked, sums, row[width:])) for row in map(tuple, rows)
     ]
-    return found, total
+    whole = tuple(rows[0])[width + len(sums) + 1 :] if rows else ()
+    return found, total, _metrics(asked, sums, whole) if whole else {}
 
 
 def _metrics(asked: Question, sums: Sequence[Sum], row: Sequence[Any]) -> dict[str, int | str]:

@@ -14,6 +14,7 @@ from edge.cli import session
 from edge.settings import load
 from edge.store.pool import Connection
 from tests.acceptance.browsing import Reader, chromium, reading
+from tests.integration.panel.seeding import DOMAIN
 from tests.integration.run.serving import Edge, command, edge
 
 T = TypeVar("T")
@@ -52,7 +53,7 @@ class Visit:
         page.get_by_label("Name").fill(name)
         page.get_by_label("Password").fill(self.passwords[name])
         page.get_by_role("button", name="Log in").click()
-        page.wait_for_url(f"{self.base}/logs")
+        page.wait_for_url(f"{self.base}/overview")
 
     def in_database(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Do something with the edge's own database."""
@@ -64,6 +65,20 @@ class Visit:
 
         with ThreadPoolExecutor(1) as other:  # this thread's loop is the browser's
             return other.submit(lambda: asyncio.run(ask())).result()
+
+    def figures(self) -> Iterator[tuple[str, str]]:
+        """The pages of figures by name and address."""
+        yield "overview", f"{self.base}/overview?domain={DOMAIN}"
+        yield "overview-today", f"{self.base}/overview?span=today"
+        yield "overview-nothing", f"{self.base}/overview?from=2020-01-01&to=2020-01-02"
+        analytics = f"{self.base}/analytics?domain={DOMAIN}"
+        yield "analytics", analytics
+        yield "analytics-link", f"{analytics}&split=link"
+        compared = "&split=device&tag=newsletter&compare=tag&versus=bulk"
+        yield "analytics-compared", f"{analytics}{compared}"
+        yield "analytics-days", f"{analytics}&split=tag&by=day"
+        message = f"20261125.news@{DOMAIN}"
+        yield "links", f"{self.base}/analytics/links?domain={DOMAIN}&message-id={message}"
 
     @contextmanager
     def visitor(self, name: str = "", **options: Any) -> Iterator[Reader]:

@@ -21,6 +21,7 @@ from edge.settings import load
 from edge.store import certificates
 from edge.store.pool import Connection
 from tests.acceptance.browsing import LOOKS, Reader
+from tests.acceptance.panel_figures import draws_the_map, figures_are_read_and_followed
 from tests.acceptance.panel_visits import OWNER, PASSWORD, Visit, visiting
 from tests.integration.panel.hooks import hooked
 from tests.integration.panel.seeding import ANN, ATTACKS, DOMAIN, seed
@@ -65,14 +66,8 @@ def _first_run(visit: Visit) -> None:
         page.get_by_role("button", name="Make me the owner").click()
         page.wait_for_url(f"{visit.base}/welcome")
         _looked_at(reader, "welcome")
-        for name in (
-            "logs",
-            "suppressions",
-            "domains",
-            "messages",
-            "webhooks",
-            "webhooks/receiver",
-        ):
+        names = "overview analytics logs suppressions domains messages webhooks webhooks/receiver"
+        for name in names.split():
             page.goto(f"{visit.base}/{name}")
             _looked_at(reader, f"empty-{name.replace('/', '-')}")
         page.goto(f"{visit.base}/welcome")
@@ -100,6 +95,7 @@ def _looked_at(reader: Reader, name: str) -> None:
 
 def _pages(visit: Visit, page: Page) -> Iterator[tuple[str, str]]:
     """Every page by name and address; those with a number in it are found by following links."""
+    yield from visit.figures()
     logs = f"{visit.base}/logs?domain={DOMAIN}"
     yield "logs", logs
     for kind in ("clicked", "failed"):
@@ -175,6 +171,8 @@ def test_every_page_is_legible_and_usable_however_it_is_looked_at(
         page, findings = reader.page, []
         for name, address in _pages(visit, page):
             page.goto(address)
+            if page.locator("#chart").count():
+                page.locator("#chart canvas").wait_for()
             reader.photograph(f"panel-{name}-{look}")
             findings += [f"{name}: {flaw}" for flaw in reader.flaws()]
             if look in EXAMINED:
@@ -274,6 +272,8 @@ def test_a_test_message_is_sent_kept_and_explained(visit: Visit) -> None:
             page.get_by_role("link", name=re.compile("^Source")).click()
         assert b"Subject: A test message" in download.value.path().read_bytes()
         assert not any("/o/" in url and "email" in url for url in _fetched(reader))
+        draws_the_map(visit, page, SANDBOX)
+        reader.photograph("panel-click-map")
 
 
 def _fetched(reader: Reader) -> list[str]:
@@ -322,6 +322,11 @@ def test_the_state_of_a_certificate_is_followed_by_itself(visit: Visit) -> None:
         page.wait_for_selector("#certificate-state:has-text('do not work without one')")
         assert page.evaluate("window.same") is True
         assert [one for one in reader.complaints if not EXPECTED.search(one)] == []
+
+
+def test_figures_are_read_and_followed(visit: Visit) -> None:
+    """The chart by keyboard, a definition, and the newest events that come by themselves."""
+    figures_are_read_and_followed(visit, WIDE)
 
 
 def test_an_event_is_replayed_to_the_built_in_receiver(visit: Visit) -> None:
