@@ -1,6 +1,7 @@
 """One POST over real sockets: whom it reaches, and what it makes of odd answers."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -58,19 +59,21 @@ async def test_a_redirect_is_an_answer_and_never_followed() -> None:
 async def test_connections_are_kept_and_a_stale_one_costs_nothing() -> None:
     """A connection closed by the other side when it is used again is replaced at once."""
     closed = asyncio.Event()
-    served = []
+    served: list[asyncio.Task[None] | None] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        served.append(writer)
-        for turn in range(2):
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split()[0])
-            await reader.readexactly(length)
-            if turn:
-                break  # used again: closed without an answer
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        served.append(asyncio.current_task())
+        with contextlib.suppress(asyncio.IncompleteReadError):  # the caller has closed it
+            for turn in range(2):
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split()[0])
+                await reader.readexactly(length)
+                if turn:
+                    break  # used again: closed without an answer
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            closed.set()
         writer.close()
-        closed.set()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
@@ -80,6 +83,7 @@ async def test_connections_are_kept_and_a_stale_one_costs_nothing() -> None:
         assert (await call(made, url)).status == 200
         assert closed.is_set()
         assert len(served) == 2
+    await asyncio.gather(*filter(None, served))
 
 
 async def test_a_connection_cut_without_an_answer_is_told() -> None:
