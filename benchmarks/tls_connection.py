@@ -11,6 +11,7 @@ from benchmarks import key_files
 from benchmarks.figure import Limit, Scale, Section, ratio_figure
 from benchmarks.handshaking import drive
 from benchmarks.load import Requests
+from benchmarks.processes import wait_until
 from benchmarks.rivals import haproxy
 from benchmarks.serving import serving, store_facts
 from benchmarks.traffic import asks, messages
@@ -32,6 +33,7 @@ def run(directory: Path, scale: Scale) -> Section:
         load = Requests(directory, "opens", asks(edge.keyring(), made, clicks=False))
         keys = edge.data_dir / "certificates"
         key_files.write(keys, domains.values())
+        wait_until(lambda: edge.metric("edge_certificates_known") == 50, 60, "the certificates")
         with haproxy(directory, keys) as rival:
             drive(edge.https_port, load.path, count=500, seconds=20)  # all contexts are loaded
             drive(rival.port, load.path, count=500, seconds=20)
