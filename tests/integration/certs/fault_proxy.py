@@ -194,9 +194,11 @@ class _Server(http.server.ThreadingHTTPServer):
                 super().setup()
 
             def finish(self) -> None:
-                super().finish()
-                connections.discard(self.request)
-                self.request.close()
+                try:
+                    super().finish()  # fails where the client is gone with an answer half sent
+                finally:
+                    connections.discard(self.request)
+                    self.request.close()
 
             def one(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
