@@ -1,16 +1,13 @@
 """``edge credential``: SMTP logins of a domain."""
 
-import secrets
-import sys
 from typing import Annotated
 
 import typer
 
-from edge.cli import session
+from edge.cli import passwords, session
 from edge.cli.options import AsJson, Config, DataDir, print_json, print_table
 from edge.cli.times import format_time
 from edge.clock import SystemClock
-from edge.model.errors import CallerError
 from edge.settings import load
 from edge.store import credentials
 
@@ -23,44 +20,26 @@ DomainName = Annotated[
     str, typer.Argument(metavar="DOMAIN", help="Sending domain, mg.example.com.")
 ]
 Login = Annotated[str, typer.Argument(metavar="LOGIN", help="Login: ann, or ann@mg.example.com.")]
-FromStdin = Annotated[
-    bool,
-    typer.Option("--password-stdin", help="Read the password from standard input; else make one."),
-]
-
-
-def _password(from_stdin: bool) -> tuple[str, bool]:
-    """The password, and whether it was made here. Never an argument: ``ps`` shows those."""
-    if not from_stdin:
-        return secrets.token_urlsafe(MADE_BYTES), True
-    given = sys.stdin.readline().rstrip("\r\n")
-    if not given:
-        raise CallerError("--password-stdin: standard input is empty; write the password to it")
-    return given, False
-
-
-def _tell(done: str, password: str, made: bool) -> None:
-    typer.echo(f"{done} Password, shown only now: {password}" if made else done)
 
 
 @app.command(epilog="Example: edge credential add mg.example.com ann")
 def add(
     domain: DomainName,
     login: Login,
-    password_stdin: FromStdin = False,
+    password_stdin: passwords.FromStdin = False,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
     """Add a login; a password that was made here is printed as the last word."""
     settings = load(config, data_dir=data_dir)
-    password, made = _password(password_stdin)
+    password, made = passwords.choose(password_stdin, size=MADE_BYTES)
     now_us = SystemClock.now_us()
     whole = session.on_domain(
         settings,
         domain,
         lambda conn, found: credentials.add(conn, found, login, password, now_us=now_us),
     )
-    _tell(f"Added {whole}.", password, made)
+    passwords.tell(f"Added {whole}.", password, made)
 
 
 @app.command("list", epilog="Example: edge credential list mg.example.com --json")
@@ -86,20 +65,20 @@ def list_(
 def set_password(
     domain: DomainName,
     login: Login,
-    password_stdin: FromStdin = False,
+    password_stdin: passwords.FromStdin = False,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
     """Change a login's password; one that was made here is printed as the last word."""
     settings = load(config, data_dir=data_dir)
-    password, made = _password(password_stdin)
+    password, made = passwords.choose(password_stdin, size=MADE_BYTES)
     now_us = SystemClock.now_us()
     whole = session.on_domain(
         settings,
         domain,
         lambda conn, found: credentials.set_password(conn, found, login, password, now_us=now_us),
     )
-    _tell(f"Changed the password of {whole}.", password, made)
+    passwords.tell(f"Changed the password of {whole}.", password, made)
 
 
 @app.command(epilog="Example: edge credential remove mg.example.com ann")

@@ -1,17 +1,14 @@
 """``edge user``: who may log in to the control panel."""
 
-import secrets
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
 
-from edge.cli import session
+from edge.cli import passwords, session
 from edge.cli.options import AsJson, Config, DataDir, print_json, print_table, run
 from edge.cli.times import format_time
 from edge.clock import SystemClock
-from edge.model.errors import CallerError
 from edge.settings import load
 from edge.store import panel_audit, panel_users
 from edge.store.panel_users import Role, User
@@ -24,24 +21,6 @@ MADE_BYTES = 15
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name, or an e-mail address.")]
 RoleName = Annotated[Role, typer.Option("--role", help="What the user may do.")]
-FromStdin = Annotated[
-    bool,
-    typer.Option("--password-stdin", help="Read the password from standard input; else make one."),
-]
-
-
-def _password(from_stdin: bool) -> tuple[str, bool]:
-    """The password, and whether it was made here. Never an argument: ``ps`` shows those."""
-    if not from_stdin:
-        return secrets.token_urlsafe(MADE_BYTES), True
-    given = sys.stdin.readline().rstrip("\r\n")
-    if not given:
-        raise CallerError("--password-stdin: standard input is empty; write the password to it")
-    return given, False
-
-
-def _tell(done: str, password: str, made: bool) -> None:
-    typer.echo(f"{done} Password, shown only now: {password}" if made else done)
 
 
 def _act(
@@ -74,18 +53,18 @@ def _act(
 def add(
     name: Name,
     role: RoleName = Role.ANALYST,
-    password_stdin: FromStdin = False,
+    password_stdin: passwords.FromStdin = False,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
     """Add a user; a password that was made here is printed as the last word."""
-    password, made = _password(password_stdin)
+    password, made = passwords.choose(password_stdin, size=MADE_BYTES)
 
     async def work(conn: Connection, now_us: int) -> User:
         return await panel_users.add(conn, name, role, password, now_us=now_us)
 
     user = _act(data_dir, config, "add user", f"{{}} ({role.value})", work)
-    _tell(f"User {user.name} is added, as {role.value}.", password, made)
+    passwords.tell(f"User {user.name} is added, as {role.value}.", password, made)
 
 
 @app.command("list", epilog="Example: edge user list --json")
@@ -128,10 +107,13 @@ def list_users(as_json: AsJson = False, data_dir: DataDir = None, config: Config
 
 @app.command(epilog="Example: edge user reset ann@example.com")
 def reset(
-    name: Name, password_stdin: FromStdin = False, data_dir: DataDir = None, config: Config = None
+    name: Name,
+    password_stdin: passwords.FromStdin = False,
+    data_dir: DataDir = None,
+    config: Config = None,
 ) -> None:
     """Give a user a new password, take the second factor away, and end all sessions."""
-    password, made = _password(password_stdin)
+    password, made = passwords.choose(password_stdin, size=MADE_BYTES)
 
     async def work(conn: Connection, now_us: int) -> User:
         user = await panel_users.get(conn, name)
@@ -139,7 +121,7 @@ def reset(
         return user
 
     user = _act(data_dir, config, "reset password", "{}", work)
-    _tell(f"The password of {user.name} is changed.", password, made)
+    passwords.tell(f"The password of {user.name} is changed.", password, made)
 
 
 @app.command(epilog="Example: edge user role ann@example.com support")

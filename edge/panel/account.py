@@ -6,7 +6,7 @@ import pyotp
 import segno
 from aiohttp import web
 
-from edge.model.errors import CallerError
+from edge.model.errors import CallerError, OperatorError
 from edge.panel import forms, rendering
 from edge.panel.context import PANEL, SESSION
 from edge.panel.guard import Forbidden, network
@@ -103,7 +103,7 @@ async def confirm_totp(request: web.Request) -> web.Response:
     purpose = f"{_SEALING}:{request[SESSION].user}"
     try:
         secret = panel.vault.open(purpose, bytes.fromhex(given.text("sealed", ""))).decode()
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not what we sealed
+    except (OperatorError, ValueError):  # no hexadecimal, too short, or not what we sealed
         raise CallerError("This form has ended: begin again.") from None
     now = panel.clock.now_us()
     try:
