@@ -23,7 +23,10 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 _STYLE: Final = (_TEMPLATES / "reference.css").read_text(encoding="utf-8")
 _HASH: Final = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _PAGES: Final = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_TEMPLATES),
+    # Read now: the user that children run as may not be able to reach the program's own place.
+    loader=jinja2.DictLoader(
+        {one.name: one.read_text("utf-8") for one in _TEMPLATES.glob("*.html")}
+    ),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,

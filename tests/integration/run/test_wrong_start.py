@@ -129,6 +129,8 @@ def test_an_installation_that_the_service_user_cannot_read_works() -> None:
             one.ready()
             pixel = re.findall(r'http://[^/"]+(/o/[\w-]+)', one.get("/sample")[1].decode())[0]
             assert one.get(pixel, one.http)[0] == 200
+            assert one.get("/docs")[0] == 200
+            assert one.get("/docs/webhooks")[0] == 200
             until("stored", lambda: b"edge_drain_events_total 1.0" in one.get("/metrics")[1])
             assert not one.events("child died")
         finally:
